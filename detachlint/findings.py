@@ -1,0 +1,77 @@
+"""What the rooms hand to each other: a finding, the steps that explain it, the edits that mend it.
+
+Everything here is frozen and free of syntax trees, so that it can be cached, compared, sorted, sent
+between processes and printed in any format. Rows and columns count from 1; columns count code points,
+as an editor shows them, not bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Applicability = Literal["safe", "unsafe", "display"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Location:
+    """A place in a file: row and column, both counted from 1, the column in code points."""
+
+    row: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a trace: a place in a file and a short sentence on what happens there."""
+
+    filename: str
+    location: Location
+    end_location: Location
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace the text from `location` up to `end_location` by `content`; equal ends mean an insertion."""
+
+    location: Location
+    end_location: Location
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Edits that belong together: all of them are applied or none.
+
+    `safe` cannot change a program that worked; `unsafe` may; `display` is only shown.
+    """
+
+    applicability: Applicability
+    message: str
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One report of one rule.
+
+    `trace` answers in order: why the value tracks, what the sink does with it, why no backward needs
+    it. `fix` is None where `unfixable` says why there is none.
+    """
+
+    code: str
+    name: str
+    message: str
+    filename: str
+    location: Location
+    end_location: Location
+    trace: tuple[Step, ...] = ()
+    fix: Fix | None = None
+    unfixable: str | None = None
+    url: str | None = None
+    cell: int | None = None
+
+    def sort_key(self) -> tuple[str, Location, str]:
+        """Order of reports: by file, place, code."""
+        return (self.filename, self.location, self.code)
