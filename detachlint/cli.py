@@ -1,0 +1,448 @@
+"""The command. The only room that reads the command line, prints, writes files and exits.
+
+Exit status: 0 when nothing is left to report, 1 when there are findings, 2 when the run failed in part: bad
+usage, a bad config, a file that can't be read or parsed. Reports go to standard output; errors, progress and
+what is said beside them go to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import IO
+
+import click
+
+from detachlint import __version__, config, positions, reports, rulebook, sources
+from detachlint.config import ConfigError, Selection, Settings
+from detachlint.findings import Finding
+from detachlint.linter import Linter, Outcome, is_worth_parsing
+from detachlint.rulebook import Rule, Rulebook, RuleError
+from detachlint.sources import Source, SourceError, Walk
+
+CLEAN, FINDINGS, FAILED = 0, 1, 2
+_STDIN = "-"
+_NO_NAME = "<stdin>"
+_Command = Callable[..., object]
+_PATIENCE = 1.0  # seconds before progress is shown
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line. None where it says nothing, so that the config is asked."""
+
+    paths: tuple[str, ...]
+    fix: bool | None
+    unsafe_fixes: bool | None
+    diff: bool
+    select: tuple[str, ...]
+    ignore: tuple[str, ...]
+    extend_select: tuple[str, ...]
+    preview: bool | None
+    exclude: tuple[str, ...]
+    force_exclude: bool
+    output_format: str | None
+    output_file: Path | None
+    statistics: bool
+    add_ignores: bool
+    show_files: bool
+    explain: str | None
+    rules: bool
+    stdin_filename: str | None
+    jobs: int | None
+    config: Path | None
+    isolated: bool
+    exit_zero: bool
+    no_cache: bool
+    quiet: bool
+
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def _codes(name: str, help: str) -> Callable[[_Command], _Command]:  # noqa: A002 - click's own word
+    """An option that takes codes: separated by commas, given several times, or both."""
+
+    def split(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(code.strip() for value in values for code in value.split(",") if code.strip())
+
+    return click.option(name, multiple=True, callback=split, metavar="CODES", help=help)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.argument("paths", nargs=-1)
+@click.option("--fix/--no-fix", default=None, help="Apply the safe fixes.")
+@click.option(
+    "--unsafe-fixes/--no-unsafe-fixes", default=None, help="Apply also fixes that may change results."
+)
+@click.option("--diff", is_flag=True, help="Show what --fix would change, and change nothing.")
+@_codes("--select", help="Report these rules only (DTL301, DTL3, ALL).")
+@_codes("--ignore", help="Leave these rules out.")
+@_codes("--extend-select", help="Report these rules as well.")
+@click.option("--preview/--no-preview", default=None, help="Report preview rules as well.")
+@click.option(
+    "--exclude", multiple=True, metavar="PATTERN", help="Leave out these paths too, as in .gitignore."
+)
+@click.option("--force-exclude", is_flag=True, help="Exclude even files named on the command line.")
+@click.option("--output-format", type=click.Choice(config.OUTPUT_FORMATS), help="[default: full]")
+@click.option("-o", "--output-file", type=_FILE, help="Write the report to this file.")
+@click.option("--statistics", is_flag=True, help="Count the findings of each rule.")
+@click.option("--add-ignores", is_flag=True, help="Silence what is found with comments in the files.")
+@click.option("--show-files", is_flag=True, help="List the files that would be linted.")
+@click.option("--explain", metavar="RULE", help="Print the page of a rule.")
+@click.option("--rules", is_flag=True, help="List the rules.")
+@click.option("--stdin-filename", metavar="PATH", help="The name of what - reads from standard input.")
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1), metavar="N", help="Processes. [default: one a processor]"
+)
+@click.option("--config", type=_FILE, help="Read this config file.")
+@click.option("--isolated", is_flag=True, help="Read no config file.")
+@click.option("-e", "--exit-zero", is_flag=True, help="Exit with status 0 even if there are findings.")
+@click.option("--no-cache", is_flag=True, help="Lint every file anew.")
+@click.option("-q", "--quiet", is_flag=True, help="Print findings and errors only.")
+@click.version_option(__version__, prog_name="detachlint")
+def main(**values: object) -> None:
+    """Find tensors that should have been detached, explain why, and repair them.
+
+    PATHS are files and folders (default: the current folder); - is standard input.
+    """
+    options = Options(**values)  # type: ignore[arg-type]
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a strange character must not stop a report
+    try:
+        status = _main(options)
+    except (ConfigError, RuleError) as error:
+        _complain(str(error))
+        status = FAILED
+    sys.exit(status)
+
+
+def _main(options: Options) -> int:
+    book = rulebook.load()
+    if options.rules:
+        return _list_rules(book, options.output_format)
+    if options.explain is not None:
+        return _explain(book, options.explain)
+    settings = _settings(options)
+    layers = (settings.selection, Selection(options.select or None, options.extend_select, options.ignore))
+    selected = book.chosen(layers, settings.preview)
+    for _, codes in settings.per_file_ignores:
+        book.without(codes)  # complains about unknown codes before the first file
+    linter = Linter(settings, book, selected)
+    walk = Walk(settings.root, settings.exclude, settings.respect_gitignore, options.force_exclude)
+    if _STDIN in options.paths:
+        return _Run(options, linter).standard_input(walk)
+    found = walk.find(options.paths or (".",))
+    if options.show_files:
+        click.echo("".join(name + "\n" for name in found.files), nl=False)
+        return _complain_all(found.errors)
+    return _Run(options, linter).files(found)
+
+
+def _settings(options: Options) -> Settings:
+    """The config's settings under those of the command line."""
+    if _STDIN in options.paths and len(options.paths) > 1:
+        raise click.UsageError("standard input (-) can't be linted together with other paths")
+    if options.config is not None and options.isolated:
+        raise click.UsageError("--config and --isolated exclude each other")
+    if options.add_ignores and (options.fix or options.diff or _STDIN in options.paths):
+        raise click.UsageError("--add-ignores goes with neither --fix nor --diff nor standard input")
+    stdin = [options.stdin_filename] if options.stdin_filename else []
+    paths = stdin if _STDIN in options.paths else options.paths
+    settings = config.load(paths, options.config, options.isolated)
+    said: dict[str, object] = {
+        "fix": True if options.diff else False if options.add_ignores else options.fix,
+        "unsafe_fixes": options.unsafe_fixes,
+        "preview": options.preview,
+        "output_format": options.output_format,
+        "exclude": (*settings.exclude, *options.exclude) if options.exclude else None,
+    }
+    for pattern in options.exclude:
+        config.check_pattern("--exclude", pattern)
+    return replace(settings, **{key: value for key, value in said.items() if value is not None})  # type: ignore[arg-type]
+
+
+@dataclass
+class _Run:
+    """One run over files or standard input: what it has met so far, and how it is reported."""
+
+    options: Options
+    linter: Linter
+    findings: list[Finding] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    fixed: int = 0
+    failed: bool = False
+
+    def files(self, found: sources.Found) -> int:
+        """Lint the files; fix, compare or silence as the options say; report."""
+        from detachlint import parallel
+
+        self.failed = bool(_complain_all(found.errors))
+        progress = _Progress(shown=sys.stderr.isatty() and not self.options.quiet)
+        outcomes = []
+        for outcome in parallel.run(self.linter.outcome, found.files, self.options.jobs, progress.show):
+            if outcome.error:
+                progress.clear()
+                self._fail(outcome.error)
+            outcomes.append(outcome)
+        progress.clear()
+        # Written only when all is linted: a fix in one file must not change what is found in another.
+        for outcome in outcomes:
+            self._take(outcome)
+        if self.options.diff:
+            return self._show_diffs(outcomes)
+        if self.options.add_ignores:
+            return self._add_ignores()
+        return self._report(len(found.files))
+
+    def standard_input(self, walk: Walk) -> int:
+        """Lint standard input; with `--fix`, print the repaired source, and report on standard error."""
+        data = sys.stdin.buffer.read()
+        filename = self.options.stdin_filename or _NO_NAME
+        excluded = self.options.force_exclude and filename != _NO_NAME and walk.excludes(filename)
+        outcome = Outcome(filename)
+        if is_worth_parsing(data) and not excluded:
+            try:
+                source = sources.decode(filename, data)
+                self.texts[filename] = source.text
+                outcome = self.linter.outcome_of(source)
+            except SourceError as error:
+                outcome = Outcome(filename, error=str(error))
+        if outcome.error:
+            self._fail(outcome.error)
+        self._hear(outcome)
+        if self.options.diff:
+            return self._show_diffs([outcome])
+        if not self.linter.settings.fix:
+            return self._report(1)
+        if outcome.fixed is not None and outcome.source is not None:
+            self.texts[filename] = outcome.fixed
+            data = outcome.source.encode(outcome.fixed)
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return self._report(1, sys.stderr)
+
+    def _fail(self, message: str) -> None:
+        _complain(message)
+        self.failed = True
+
+    def _hear(self, outcome: Outcome) -> None:
+        """Take over what an outcome reports."""
+        changed = outcome.fixed is not None and not self.options.diff
+        self.findings += outcome.findings if changed or outcome.fixed is None else outcome.before
+        self.fixed += outcome.fixes if changed else 0
+        for line in outcome.refused:
+            _note(line)
+
+    def _take(self, outcome: Outcome) -> None:
+        """Take over what an outcome reports, and write its repaired file if that is what this run is for."""
+        if outcome.fixed is None or outcome.source is None or self.options.diff:
+            self._hear(outcome)
+            return
+        try:
+            _write(outcome.source, outcome.fixed)
+        except SourceError as error:
+            self._fail(str(error))
+            outcome = replace(outcome, fixed=None, findings=outcome.before, fixes=0)
+        self._hear(outcome)
+
+    def _status(self) -> int:
+        if self.failed:
+            return FAILED
+        return FINDINGS if self.findings and not self.options.exit_zero else CLEAN
+
+    def _report(self, files: int, stream: IO[str] | None = None) -> int:
+        findings = sorted(self.findings, key=Finding.sort_key)
+        settings = self.linter.settings
+        path = self.options.output_file
+        stream = stream or sys.stdout
+        color = path is None and _wants_color(stream)
+        width = _width(stream) if path is None else 80
+        if self.options.statistics:
+            text = _statistics(findings, settings.output_format)
+        else:
+            text = reports.render(settings.output_format, findings, self._lines_of(), color, width)
+        if not self.options.quiet and settings.output_format in ("full", "concise"):
+            text += self._summary(findings, files)
+        if path is None:
+            click.echo(text, file=stream, nl=False, color=color)
+        else:
+            _write_report(path, text)
+        return self._status()
+
+    def _summary(self, findings: Sequence[Finding], files: int) -> str:
+        from detachlint.reports.text import summary
+
+        if findings or self.fixed:
+            return summary(findings, self.fixed, self.linter.settings.unsafe_fixes) + "\n"
+        return "" if self.failed or not files else "Nothing to detach.\n"
+
+    def _lines_of(self) -> Callable[[str], Sequence[str]]:
+        @lru_cache(maxsize=16)
+        def lines_of(filename: str) -> Sequence[str]:
+            text = self.texts.get(filename)
+            try:
+                return positions.split_lines(sources.read(filename).text if text is None else text)
+            except SourceError:
+                return ()
+
+        return lines_of
+
+    def _show_diffs(self, outcomes: Sequence[Outcome]) -> int:
+        from detachlint.reports.diff import diff
+
+        color = _wants_color(sys.stdout)
+        changed = [outcome for outcome in outcomes if outcome.fixed is not None]
+        for outcome in sorted(changed, key=lambda outcome: outcome.filename):
+            if outcome.source is not None and outcome.fixed is not None:
+                click.echo(diff(outcome.source, outcome.fixed, color), nl=False, color=color)
+        if not self.options.quiet and self.findings:
+            number = sum(outcome.fixes for outcome in changed)
+            _note(f"Would fix {number} of {len(self.findings)} {_plural('error', len(self.findings))}.")
+        return self._status()
+
+    def _add_ignores(self) -> int:
+        from detachlint.ignores import add_ignores
+
+        by_file: dict[str, list[Finding]] = {}
+        for finding in self.findings:
+            by_file.setdefault(finding.filename, []).append(finding)
+        left: list[Finding] = []
+        for filename, findings in sorted(by_file.items()):
+            try:
+                source = sources.read(filename)
+                text, rest = add_ignores(source, findings, self.linter.lint)
+                if text != source.text:
+                    _write(source, text)
+            except SourceError as error:
+                self._fail(str(error))
+                rest = findings
+            left += rest
+        if not self.options.quiet:
+            done = len(self.findings) - len(left)
+            _note(f"Silenced {done} {_plural('finding', done)}.")
+        self.findings = left
+        return self._report(0)
+
+
+def _write(source: Source, text: str) -> None:
+    """Replace a file's text, unless it is no longer the file that was read."""
+    from detachlint.writing import NotWritten, write_atomically
+
+    try:
+        write_atomically(source.filename, source.encode(text), read=source.encode(source.text))
+    except NotWritten as error:
+        raise SourceError(source.filename, f"not written: {error}") from error
+
+
+def _write_report(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _list_rules(book: Rulebook, output_format: str | None) -> int:
+    if output_format == "json":
+        click.echo(json.dumps([_rule_as_data(rule) for rule in book.rules], indent=2))
+        return CLEAN
+    width = max((len(rule.name) for rule in book.rules), default=0)
+    for rule in book.rules:
+        click.echo(f"{rule.code}  {rule.name:<{width}}  {rule.set}\n        {rule.summary}")
+    return CLEAN
+
+
+def _rule_as_data(rule: Rule) -> dict[str, str]:
+    keys = ("code", "name", "summary", "set", "harm", "url")
+    return {**{key: getattr(rule, key) for key in keys}, "fix": rule.applicability}
+
+
+def _explain(book: Rulebook, code: str) -> int:
+    rule = book.rule(code)
+    if rule is None:
+        book.meant(code)  # complains with a suggestion, unless the code is a prefix
+        below = [rule.code for rule in book.rules if rule.code.startswith(code.upper())]
+        raise ConfigError(f"`{code}` stands for several rules: {', '.join(below)}")
+    try:
+        click.echo(rule.page().rstrip())
+    except OSError as error:
+        raise RuleError(f"{rule.folder / 'README.md'}: {error.strerror}") from error
+    return CLEAN
+
+
+def _statistics(findings: Sequence[Finding], output_format: str) -> str:
+    if output_format != "json":
+        from detachlint.reports.text import statistics
+
+        return statistics(findings)
+    counted = Counter((finding.code, finding.name) for finding in findings)
+    listed = [{"code": code, "name": name, "count": count} for (code, name), count in sorted(counted.items())]
+    return json.dumps(listed, indent=2) + "\n"
+
+
+class _Progress:
+    """A line on standard error that comes after a second and goes when the run is done."""
+
+    def __init__(self, shown: bool) -> None:
+        self._shown = shown
+        self._start = self._last = time.monotonic()
+        self._visible = False
+
+    def show(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if not self._shown or now - self._start < _PATIENCE or now - self._last < 0.1:
+            return
+        self._last = now
+        self._visible = True
+        click.echo(f"\rLinting: {done} of {total} files", err=True, nl=False)
+
+    def clear(self) -> None:
+        if self._visible:
+            click.echo("\r" + " " * 60 + "\r", err=True, nl=False)
+            self._visible = False
+
+
+def _complain(message: str) -> None:
+    from detachlint.reports.plain import plain
+
+    click.echo(f"detachlint: error: {plain(message)}", err=True)
+
+
+def _complain_all(errors: Sequence[SourceError]) -> int:
+    for error in errors:
+        _complain(str(error))
+    return FAILED if errors else CLEAN
+
+
+def _note(message: str) -> None:
+    from detachlint.reports.plain import plain
+
+    click.echo(f"detachlint: {plain(message)}", err=True)
+
+
+def _plural(word: str, number: int) -> str:
+    return word if number == 1 else word + "s"
+
+
+def _wants_color(stream: IO[str]) -> bool:
+    """Colours on terminals only, unless NO_COLOR or FORCE_COLOR says otherwise."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _width(stream: IO[str]) -> int:
+    """The terminal's width, within what is easy to read; 80 where there is no terminal."""
+    import shutil
+
+    return min(shutil.get_terminal_size().columns, 140) if stream.isatty() else 80

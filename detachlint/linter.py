@@ -1,0 +1,272 @@
+"""One source to findings: screen, parse, track, match with the rules, silence what comments silence.
+
+Bytes are looked at before text is parsed: a file that mentions neither torch nor a training loop costs a
+read and a search. Nothing here raises for what a file contains. A file that can't be read or parsed, and a
+file on which this program itself fails, becomes one clear line in its Outcome while the others go on.
+
+A Linter is small and can be sent to another process; what it loads (the models) each process loads once.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from detachlint import positions, sources, suppressions
+from detachlint.config import Settings
+from detachlint.findings import Finding, Fix, Step
+from detachlint.models import Models
+from detachlint.models import load as load_models
+from detachlint.patterns import compiled
+from detachlint.rulebook import UNUSED_SUPPRESSION, Rule, Rulebook
+from detachlint.sources import Source, SourceError
+from detachlint.tracking.events import Event
+
+WORTH = (b"torch", b"lightning", b"backward", b"detachlint:", b"DTL")
+ISSUES = "https://github.com/detachlint/detachlint/issues"
+_LONGEST_VALUE = 60
+
+Tracker = Callable[[str, str, ast.Module, Models, Path | None], list[Event]]
+
+
+def is_worth_parsing(data: bytes) -> bool:
+    """Whether a file's bytes mention anything that could lead to a finding."""
+    return any(word in data for word in WORTH)
+
+
+def track(path: str, source: str, tree: ast.Module, models: Models, root: Path | None) -> list[Event]:
+    """The program's own tracker, imported when the first file is worth it."""
+    from detachlint import tracking
+
+    return tracking.track(path, source, tree, models, root)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one file: what is left to report, the error if there was one, and the repair.
+
+    `fixed` is the new text of `source` where fixes were applied, `before` what there was to report without
+    them; `refused` says which fixes were not applied, and why.
+    """
+
+    filename: str
+    findings: tuple[Finding, ...] = ()
+    error: str | None = None
+    fixed: str | None = None
+    source: Source | None = None
+    before: tuple[Finding, ...] = ()
+    fixes: int = 0
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Linter:
+    """The rules that run (`selected` of the whole `book`) and the settings they run under."""
+
+    settings: Settings
+    book: Rulebook
+    selected: Rulebook
+    tracker: Tracker = track
+
+    def lint(self, source: Source) -> list[Finding]:
+        """The findings of one source, in order. Raises SourceError if it can't be parsed."""
+        selected = self.rules_for(source.filename)
+        if not selected.rules:
+            return []
+        tree = parse(source)
+        models = known_models(self.settings.models)
+        events = self.tracker(source.filename, source.text, tree, models, self.settings.root)
+        findings = _Findings(source, tree, selected).of(events)
+        return self._heard(source, tree, selected, findings)
+
+    def rules_for(self, filename: str) -> Rulebook:
+        """The selected rules, less those that the settings ignore in this file."""
+        if not self.settings.per_file_ignores:
+            return self.selected
+        try:
+            inside = Path(os.path.realpath(filename)).relative_to(self.settings.root).as_posix()
+        except ValueError:
+            return self.selected
+        ignored = [
+            code
+            for pattern, codes in self.settings.per_file_ignores
+            if compiled((pattern,)).match_file(inside)
+            for code in codes
+        ]
+        return self.selected.without(ignored) if ignored else self.selected
+
+    def _heard(
+        self, source: Source, tree: ast.Module, selected: Rulebook, findings: list[Finding]
+    ) -> list[Finding]:
+        if suppressions.may_hold(source.text):
+            lines = positions.split_lines(source.text)
+            found = suppressions.find(lines)
+            findings, used = suppressions.apply(findings, found, tree)
+            rule = selected.rule(UNUSED_SUPPRESSION)
+            if rule is not None:
+                ran = suppressions.Ran(source.filename, lines, rule, selected, self.book)
+                useless = suppressions.unused(found, used, ran)
+                findings += [finding for finding in useless if not suppressions.silence(finding, found)]
+        return sorted(findings, key=Finding.sort_key)
+
+    def outcome(self, filename: str) -> Outcome:
+        """Lint one file; with `fix` in the settings, repair its text as well (nothing is written here)."""
+        try:
+            return self.outcome_of(sources.read(filename))
+        except SourceError as error:
+            return Outcome(filename, error=str(error))
+
+    def outcome_of(self, source: Source) -> Outcome:
+        """Lint one source; with `fix` in the settings, repair it as well."""
+        try:
+            findings = self.lint(source)
+            if self.settings.fix:
+                return self._repaired(source, findings)
+            return Outcome(source.filename, tuple(findings))
+        except SourceError as error:
+            return Outcome(source.filename, error=str(error))
+        except Exception as error:  # an error of this program must not cost the other files
+            return Outcome(source.filename, error=_internal(source.filename, error))
+
+    def _repaired(self, source: Source, findings: list[Finding]) -> Outcome:
+        fixes = [finding.fix for finding in findings if self.applies(finding.fix)]
+        wanted = [fix for fix in fixes if fix is not None]
+        if not wanted:
+            return Outcome(source.filename, tuple(findings))
+        from detachlint.fixes import repair
+
+        def relint(text: str) -> list[Finding]:
+            return self.lint(replace(source, text=text))
+
+        repaired = repair(source.text, wanted, relint, findings)
+        refused = tuple(f"{source.filename}: not fixed: {item.reason}" for item in repaired.refused)
+        if repaired.source == source.text:
+            return Outcome(source.filename, tuple(findings), refused=refused)
+        return Outcome(
+            source.filename,
+            tuple(relint(repaired.source)),
+            fixed=repaired.source,
+            source=source,
+            before=tuple(findings),
+            fixes=len(repaired.applied),
+            refused=refused,
+        )
+
+    def applies(self, fix: Fix | None) -> bool:
+        """Whether `--fix` applies this fix under the settings."""
+        if fix is None:
+            return False
+        return fix.applicability == "safe" or (fix.applicability == "unsafe" and self.settings.unsafe_fixes)
+
+
+@cache
+def known_models(tables: str) -> Models:
+    """The models that came with the program, and the user's tables (JSON text) on top of them."""
+    more = json.loads(tables)
+    models = load_models()
+    return models.extended(more["call"], more["class"]) if more["call"] or more["class"] else models
+
+
+def parse(source: Source) -> ast.Module:
+    """The tree of a source; SourceError for every way in which Python's parser can refuse it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # what the linted code's author does with backslashes is not our say
+            return ast.parse(source.text)
+    except SyntaxError as error:
+        place = f"{source.filename}:{error.lineno}:{error.offset or 1}" if error.lineno else source.filename
+        raise SourceError(place, f"cannot be parsed: {error.msg}") from error
+    except (RecursionError, MemoryError) as error:
+        raise SourceError(source.filename, "cannot be parsed: nested too deeply") from error
+    except ValueError as error:
+        raise SourceError(source.filename, f"cannot be parsed: {error}") from error
+
+
+def _internal(filename: str, error: Exception) -> str:
+    """One line on an error of this program: what it was, where in the program, and where to report it."""
+    if isinstance(error, RecursionError):
+        return f"{filename}: nested or called too deeply for this program to follow"
+    traceback = error.__traceback__
+    place = ""
+    while traceback is not None:
+        place = f"{Path(traceback.tb_frame.f_code.co_filename).name}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return f"{filename}: internal error: {said} (in {place}); please report it with the file: {ISSUES}"
+
+
+@dataclass
+class _Findings:
+    """Turns the events of one source into findings; positions and edits are computed for these alone."""
+
+    source: Source
+    tree: ast.Module
+    selected: Rulebook
+
+    def __post_init__(self) -> None:
+        self.lines = positions.split_lines(self.source.text)
+        self._others: dict[str, Sequence[str]] = {self.source.filename: self.lines}
+
+    def of(self, events: Sequence[Event]) -> list[Finding]:
+        found: dict[tuple[str, ast.AST], Finding] = {}
+        for event in events:
+            rule = self.selected.rule_for(event)
+            if rule is not None and (rule.code, event.node) not in found:
+                found[rule.code, event.node] = self._finding(event, rule)
+        return list(found.values())
+
+    def _finding(self, event: Event, rule: Rule) -> Finding:
+        start, end = positions.span(self.lines, event.node)
+        fix, unfixable = self._fix(event, rule)
+        return Finding(
+            code=rule.code,
+            name=rule.name,
+            message=rule.says(event.callee, self._value(event)),
+            filename=self.source.filename,
+            location=start,
+            end_location=end,
+            trace=tuple(self._step(note.path, note.node, note.text) for note in event.notes),
+            fix=fix,
+            unfixable=unfixable,
+            url=rule.url,
+        )
+
+    def _value(self, event: Event) -> str:
+        """The source text of the expression that tracks, on one line and not longer than a message bears."""
+        node = event.detach[0] if event.detach else event.node
+        text = " ".join(positions.text_between(self.lines, *positions.span(self.lines, node)).split())
+        return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
+
+    def _step(self, path: str, node: ast.AST, text: str) -> Step:
+        start, end = positions.span(self._lines_of(path), node)
+        return Step(path, start, end, text)
+
+    def _lines_of(self, path: str) -> Sequence[str]:
+        if path not in self._others:
+            try:
+                self._others[path] = positions.split_lines(sources.read(path).text)
+            except SourceError:
+                self._others[path] = ()
+        return self._others[path]
+
+    def _fix(self, event: Event, rule: Rule) -> tuple[Fix | None, str | None]:
+        if rule.applicability == "none":
+            return None, event.unfixable
+        if not event.detach:
+            return None, event.unfixable or "there is no single expression to detach"
+        from detachlint.edits import NotFixable, detach_edits
+
+        try:
+            edits = detach_edits(self.source.text, event.detach)
+        except NotFixable as reason:
+            return None, str(reason)
+        safe = rule.applicability == "safe" or (rule.applicability == "safe-if-spent" and event.spent)
+        return Fix("safe" if safe else "unsafe", rule.fix_message or "Detach it first", edits), None

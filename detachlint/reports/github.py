@@ -1,0 +1,43 @@
+"""Findings as workflow commands: GitHub shows them as annotations in the changed files.
+
+What comes from the linted code is escaped, so that no file name or message can end the command and begin
+another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from detachlint.findings import Finding, Step
+
+
+def render(findings: Sequence[Finding]) -> str:
+    """One `::error` command a finding."""
+    return "".join(_command(finding) + "\n" for finding in findings)
+
+
+def _command(finding: Finding) -> str:
+    start, end = finding.location, finding.end_location
+    path = finding.filename.replace("\\", "/")
+    properties = {"title": f"detachlint ({finding.code})", "file": path, "line": str(start.row)}
+    if end.row == start.row:
+        properties |= {"col": str(start.column), "endLine": str(end.row), "endColumn": str(end.column)}
+    else:  # GitHub takes columns only where a finding stays on its line
+        properties["endLine"] = str(end.row)
+    said = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    steps = enumerate(finding.trace, 1)
+    trace = "".join(f"\n{number}. {_place(step)}: {step.text}" for number, step in steps)
+    message = f"{path}:{start.row}:{start.column}: {finding.code} {finding.message}{trace}"
+    return f"::error {said}::{_data(message)}"
+
+
+def _place(step: Step) -> str:
+    return f"{step.filename}:{step.location.row}".replace("\\", "/")
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

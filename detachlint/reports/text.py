@@ -1,0 +1,219 @@
+"""Findings for people.
+
+`concise` is a line a finding, for editors and grep. `full` adds what a finding owes its reader: the code with
+carets under the expression, the trace as numbered steps with their places and lines, how to mend it, and the
+rule's page.
+
+    train.py:14:5: DTL301 [*] `total +=` adds a tensor that still requires grad to a total that is never ...
+       |
+    14 |     total += loss
+       |     ^^^^^^^^^^^^^
+      1. train.py:12:12: `loss.backward()` has consumed the graph
+         loss.backward()
+      help: Detach what is added
+            total += loss.detach()
+      page: https://...
+
+Everything fits the width it is given, except the first line, which tools read: it is never broken.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import click
+
+from detachlint.findings import Edit, Finding, Fix, Step
+from detachlint.reports import LinesOf
+from detachlint.reports.plain import cells, plain
+
+_MOST_ROWS = 6
+_TAB = "    "
+_CUT = "..."
+
+
+def concise(findings: Sequence[Finding], color: bool = False) -> str:
+    """One line a finding."""
+    paint = _Paint(color)
+    return "".join(_headline(finding, paint) + "\n" for finding in findings)
+
+
+def full(findings: Sequence[Finding], lines_of: LinesOf, color: bool = False, width: int = 80) -> str:
+    """Each finding with its code, its trace and its fix, an empty line after each."""
+    page = _Page(lines_of, _Paint(color), width)
+    return "".join("\n".join(page.finding(finding)) + "\n\n" for finding in findings)
+
+
+def summary(findings: Sequence[Finding], fixed: int = 0, unsafe_fixes: bool = False) -> str:
+    """The line at the end: how many, and what `--fix` would do about them."""
+    levels = Counter(finding.fix.applicability for finding in findings if finding.fix is not None)
+    errors = "error" if len(findings) + fixed == 1 else "errors"
+    if fixed:
+        line = f"Found {len(findings) + fixed} {errors} ({fixed} fixed, {len(findings)} remaining)."
+    else:
+        line = f"Found {len(findings)} {errors}"
+        fixable = levels["safe"] + (levels["unsafe"] if unsafe_fixes else 0)
+        more = 0 if unsafe_fixes else levels["unsafe"]
+        line += f" ({fixable} fixable with --fix" + (f", {more} more with --unsafe-fixes)" if more else ")")
+        line += "."
+    return line
+
+
+def statistics(findings: Sequence[Finding]) -> str:
+    """How often each rule fired, the most frequent first; `[*]` marks what can be fixed."""
+    counted = Counter((finding.code, finding.name) for finding in findings)
+    fixable = {finding.code for finding in findings if finding.fix is not None}
+    width = len(str(max(counted.values(), default=0)))
+    return "".join(
+        f"{number:>{width}}  {code}  [{'*' if code in fixable else ' '}]  {name}\n"
+        for (code, name), number in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+    )
+
+
+class _Paint:
+    """Styles that are nothing without colour."""
+
+    def __init__(self, color: bool) -> None:
+        self._color = color
+
+    def __call__(self, text: str, **style: str | bool) -> str:
+        return click.style(text, **style) if self._color else text  # type: ignore[arg-type]
+
+
+def _headline(finding: Finding, paint: _Paint) -> str:
+    place = f"{paint(plain(finding.filename), bold=True)}:{finding.location.row}:{finding.location.column}:"
+    mark = ""
+    if finding.fix is not None:
+        mark = " " + paint("[*]" if finding.fix.applicability == "safe" else "[-]", fg="cyan")
+    return f"{place} {paint(finding.code, fg='red', bold=True)}{mark} {plain(finding.message)}"
+
+
+class _Page:
+    """Lays findings out in a width."""
+
+    def __init__(self, lines_of: LinesOf, paint: _Paint, width: int) -> None:
+        self._lines_of = lines_of
+        self._paint = paint
+        self._width = max(width, 40)
+
+    def finding(self, finding: Finding) -> list[str]:
+        lines = self._lines_of(finding.filename)
+        page = [_headline(finding, self._paint), *self._frame(finding, lines)]
+        for number, step in enumerate(finding.trace, 1):
+            page += self._step(number, step, finding)
+        page += self._help(finding, lines)
+        if finding.url:
+            page.append(f"  {self._paint('page:', fg='cyan')} {finding.url}")
+        return page
+
+    def _frame(self, finding: Finding, lines: Sequence[str]) -> list[str]:
+        """The rows of the finding, with carets under what is meant; long ones are cut in the middle."""
+        first, last = finding.location.row, finding.end_location.row
+        rows = [row for row in range(first, last + 1) if 0 < row <= len(lines)]
+        gutter = len(str(last))
+        bar = self._paint("|", fg="blue")
+        frame = [f" {' ' * gutter} {bar}"]
+        for row in _shortened(rows):
+            if row is None:
+                frame.append(f" {'.' * gutter:>{gutter}} {bar}")
+                continue
+            line = lines[row - 1].rstrip("\r\n")
+            start = finding.location.column if row == first else len(line) - len(line.lstrip()) + 1
+            end = finding.end_location.column if row == last else len(line.rstrip()) + 1
+            code, before, under = _window(line, start - 1, max(end - 1, start), self._width - gutter - 4)
+            frame.append(f" {self._paint(f'{row:>{gutter}}', fg='blue')} {bar} {code}".rstrip())
+            carets = self._paint("^" * under, fg="red", bold=True)
+            frame.append(f" {' ' * gutter} {bar} {' ' * before}{carets}")
+        return frame if rows else []
+
+    def _step(self, number: int, step: Step, finding: Finding) -> list[str]:
+        """A step's place and sentence, and its line of source unless the frame has just shown it."""
+        head = f"  {number}. "
+        indent = " " * len(head)
+        place = f"{plain(step.filename)}:{step.location.row}: "
+        wrapped = textwrap.wrap(
+            place + plain(step.text),
+            self._width,
+            initial_indent=head,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        shown = step.filename == finding.filename and step.location.row == finding.location.row
+        lines = () if shown else self._lines_of(step.filename)
+        if 0 < step.location.row <= len(lines):
+            line = lines[step.location.row - 1].rstrip("\r\n")
+            code, _, _ = _window(line.strip(), 0, 1, self._width - len(indent) - 2)
+            wrapped.append(f"{indent}  {self._paint(code, dim=True)}")
+        return wrapped
+
+    def _help(self, finding: Finding, lines: Sequence[str]) -> list[str]:
+        word = self._paint("help:", fg="cyan")
+        if finding.fix is None:
+            if finding.unfixable is None:
+                return []
+            return self._said(word, "help:", f"no automatic fix: {finding.unfixable}")
+        option = "--fix" if finding.fix.applicability == "safe" else "--fix --unsafe-fixes"
+        said = self._said(word, "help:", f"{finding.fix.message} ({option})")
+        return said + [
+            f"        {self._paint(_window(line.strip(), 0, 1, self._width - 8)[0], fg='green')}"
+            for line in _mended(finding.fix, lines)
+        ]
+
+    def _said(self, painted: str, word: str, text: str) -> list[str]:
+        indent = " " * (len(word) + 3)
+        wrapped = textwrap.wrap(plain(text), self._width, initial_indent=indent, subsequent_indent=indent)
+        return [f"  {painted} {wrapped[0].strip()}", *wrapped[1:]] if wrapped else []
+
+
+def _shortened(rows: Sequence[int]) -> list[int | None]:
+    if len(rows) <= _MOST_ROWS:
+        return list(rows)
+    return [*rows[: _MOST_ROWS - 2], None, rows[-1]]
+
+
+def _mended(fix: Fix, lines: Sequence[str]) -> list[str]:
+    """The rows that a fix changes, as they are afterwards; rows that it empties or joins are not shown."""
+    rows = {edit.location.row for edit in fix.edits}
+    if any(edit.location.row != edit.end_location.row for edit in fix.edits) or max(rows) > len(lines):
+        return []
+    from detachlint.edits import apply_edits
+
+    mended = []
+    for row in sorted(rows):
+        edits = [_on_first_row(edit) for edit in fix.edits if edit.location.row == row]
+        mended.append(apply_edits(lines[row - 1].rstrip("\r\n"), edits))
+    return [line for line in mended if line.strip()][:_MOST_ROWS]
+
+
+def _on_first_row(edit: Edit) -> Edit:
+    return replace(
+        edit,
+        location=replace(edit.location, row=1),
+        end_location=replace(edit.end_location, row=1),
+    )
+
+
+def _window(line: str, start: int, end: int, width: int) -> tuple[str, int, int]:
+    """The part of a line that fits, and where in it, in terminal columns, `start` to `end` stands."""
+    parts = (line[:start], line[start:end], line[end:])
+    before, marked, after = (plain(part).replace("\t", _TAB) for part in parts)
+    if cells(before) + cells(marked) > width and before.strip():
+        indented = len(before) - len(before.lstrip())
+        room = max(width - min(cells(marked), width // 2) - len(_CUT), 0) // 2
+        if cells(before[indented:]) > room:
+            before = _CUT + (before[len(before) - room :] if room else "")
+    shown = _fitting(before + marked + after, width)
+    place = cells(before)
+    return shown, place, max(min(cells(marked), width - place), 1)
+
+
+def _fitting(text: str, width: int) -> str:
+    if cells(text) <= width:
+        return text
+    while text and cells(text) > width - len(_CUT):
+        text = text[:-1] if cells(text) < 4 * width else text[: 4 * width]
+    return text + _CUT

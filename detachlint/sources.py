@@ -1,0 +1,204 @@
+"""Which files are linted, and how their bytes become text and bytes again.
+
+A folder is walked for Python files. What Git ignores, and what the settings exclude, is left out; both are
+judged by the path inside the project, so that a project that itself lies in a folder named `build` or
+`.venv` is linted like any other. A file that is named outright is taken as it is, unless excludes are forced
+on it, as commit hooks want.
+
+Text keeps its byte order mark, its encoding and its line ends: `Source.encode` gives back what was read.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tokenize
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from detachlint import patterns
+
+DEFAULT_EXCLUDES = (
+    *(".bzr", ".direnv", ".eggs", ".git", ".git-rewrite", ".hg", ".ipynb_checkpoints", ".mypy_cache"),
+    *(".nox", ".pants.d", ".pyenv", ".pytest_cache", ".pytype", ".ruff_cache", ".svn", ".tox", ".venv"),
+    *(".vscode", "__pycache__", "__pypackages__", "/_build", "/build", "/buck-out", "/dist", "node_modules"),
+    *("site-packages", "/venv", "/env"),
+)
+_MARK = b"\xef\xbb\xbf"
+
+
+class SourceError(Exception):
+    """A path or file that can't be linted, in words for its owner."""
+
+    def __init__(self, filename: str, reason: str) -> None:
+        super().__init__(filename, reason)
+        self.filename = filename
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.filename}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file's text, and what it takes to turn it into bytes again."""
+
+    filename: str
+    text: str
+    encoding: str = "utf-8"
+    mark: bool = False
+
+    def encode(self, text: str) -> bytes:
+        """The bytes of a text in this file's encoding."""
+        try:
+            data = text.encode(self.encoding)
+        except UnicodeError as error:
+            raise SourceError(self.filename, f"the new text can't be written as {self.encoding}") from error
+        return _MARK + data if self.mark else data
+
+
+def read_bytes(filename: str) -> bytes:
+    """The bytes of a file, or an error that says what is the matter with it."""
+    try:
+        with open(filename, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise SourceError(filename, f"cannot be read: {_reason(error)}") from error
+    except ValueError as error:
+        raise SourceError(filename, f"cannot be read: {error}") from error
+
+
+def decode(filename: str, data: bytes) -> Source:
+    """The text of Python source, by its byte order mark and its coding comment (PEP 263)."""
+    mark = data.startswith(_MARK)
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        encoding = "utf-8" if mark else encoding
+        text = (data[len(_MARK) :] if mark else data).decode(encoding)
+    except SyntaxError as error:
+        raise SourceError(filename, f"cannot be decoded: {error.msg}") from error
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        reason = f"cannot be decoded as {error.encoding}: line {line}: {error.reason}"
+        raise SourceError(filename, reason) from error
+    except (LookupError, ValueError) as error:
+        raise SourceError(filename, f"cannot be decoded: {error}") from error
+    return Source(filename, text, encoding, mark)
+
+
+def read(filename: str) -> Source:
+    """A file's text."""
+    return decode(filename, read_bytes(filename))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The files to lint, in order, and the paths that could not be."""
+
+    files: tuple[str, ...]
+    errors: tuple[SourceError, ...] = ()
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How files are looked for: the project's root (resolved), and patterns for paths inside it."""
+
+    root: Path
+    exclude: tuple[str, ...] = DEFAULT_EXCLUDES
+    respect_gitignore: bool = True
+    force_exclude: bool = False
+
+    def find(self, paths: Iterable[str]) -> Found:
+        """The Python files among and below these paths, each once."""
+        files: dict[str, str] = {}
+        errors: list[SourceError] = []
+        for path in paths:
+            try:
+                for name in self._below(path, errors):
+                    files.setdefault(os.path.realpath(name), name)
+            except SourceError as error:
+                errors.append(error)
+            except (OSError, ValueError) as error:
+                errors.append(SourceError(path, f"cannot be read: {_reason(error)}"))
+        return Found(tuple(files.values()), tuple(errors))
+
+    def excludes(self, path: str) -> bool:
+        """Whether the patterns leave this path out, by itself or by a folder of the project it lies in."""
+        inside = self._inside(os.path.realpath(path))
+        return bool(inside) and self._patterns.match(inside, os.path.isdir(path))
+
+    @cached_property
+    def _patterns(self) -> patterns.Patterns:
+        return patterns.patterns(self.exclude)
+
+    def _inside(self, path: str) -> str:
+        """A resolved path relative to the root, with slashes; empty for the root and what lies outside."""
+        root = str(self.root).rstrip(os.sep) + os.sep
+        return path[len(root) :].replace(os.sep, "/") if path.startswith(root) else ""
+
+    def _below(self, path: str, errors: list[SourceError]) -> Iterator[str]:
+        if not os.path.exists(path):
+            raise SourceError(path, "no such file or folder")
+        if self.force_exclude and self.excludes(path):
+            return
+        if os.path.isdir(path):
+            yield from self._walk(os.path.normpath(path), errors)
+            return
+        if path.endswith(".ipynb"):
+            raise SourceError(path, "notebooks are not supported yet")
+        if not path.endswith(".pyi"):
+            yield os.path.normpath(path)
+
+    def _walk(self, top: str, errors: list[SourceError]) -> Iterator[str]:
+        real = os.path.realpath(top)
+        inside = self._inside(real)
+        excluded = self._patterns.without_those_matching(inside) if inside else self._patterns
+        waiting = [(top, real, self._ignores_of(real))]
+        while waiting:
+            folder, real, ignores = waiting.pop()
+            try:
+                entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            except OSError as error:
+                errors.append(SourceError(folder, f"cannot be read: {_reason(error)}"))
+                continue
+            if self.respect_gitignore and any(entry.name == ".gitignore" for entry in entries):
+                ignores = (*ignores, real)
+            folders = []
+            for entry in entries:
+                is_folder = entry.is_dir(follow_symlinks=False)
+                if not is_folder and not (entry.name.endswith(".py") and entry.is_file()):
+                    continue
+                place = os.path.join(real, entry.name)
+                if excluded.match(self._inside(place) or entry.name, is_folder):
+                    continue
+                if _ignored(place, is_folder, ignores):
+                    continue
+                name = entry.name if folder == "." else entry.path
+                if is_folder:
+                    folders.append((name, place, ignores))
+                else:
+                    yield name
+            waiting.extend(reversed(folders))
+
+    def _ignores_of(self, real: str) -> tuple[str, ...]:
+        """The `.gitignore` files above a folder, unless they ignore the folder itself: it was asked for."""
+        if not self.respect_gitignore:
+            return ()
+        above = tuple(patterns.gitignores_above(real))
+        return () if _ignored(real, True, above) else above
+
+
+def _ignored(path: str, is_folder: bool, ignores: tuple[str, ...]) -> bool:
+    """The nearest `.gitignore` that says anything of a path decides."""
+    for folder in reversed(ignores):
+        said = patterns.gitignore_says(folder, path.replace(os.sep, "/"), is_folder)
+        if said is not None:
+            return said
+    return False
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error)
+    return text[:1].lower() + text[1:]
