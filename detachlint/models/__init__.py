@@ -34,8 +34,10 @@ RESULTS = frozenset(
 SINKS = frozenset({"numpy", "array-library", "copy", "lost", "number", "keeps", "text", "detaches", "saves"})
 KINDS = frozenset({"tensor", "module", "optimizer", "distribution", "metric", "logger", "array", "object"})
 
-_CALL_KEYS = frozenset(("names", "result", "sink", "arguments", "unless", "note", "deep"))
-_CLASS_KEYS = frozenset(("names", "kind", "bases", "parameters", "grad_off", "backward", "call", "attributes"))
+_CALL_KEYS = frozenset(("names", "result", "sink", "arguments", "unless", "note", "direct", "deep"))
+_CLASS_KEYS = frozenset(
+    ("names", "kind", "bases", "parameters", "grad_off", "backward", "call", "attributes")
+)
 _EACH = "iterable of "
 _TENSOR = "torch.Tensor."
 _LONGEST_ALIAS_CHAIN = 8
@@ -53,7 +55,8 @@ class Call:
 
     `arguments` are the ones the sink looks at: a position, a keyword's name, `*` (all positional), `**`
     (all keywords), `self` (the receiver). `unless` names a keyword that, given as True, makes the call
-    harmless. `deep` says that tensors inside lists, tuples and dicts count too.
+    harmless. `direct` says that a tensor given as the argument itself counts, `deep` that tensors inside
+    lists, tuples and dicts count.
     """
 
     result: Result = "unknown"
@@ -61,6 +64,7 @@ class Call:
     arguments: tuple[int | str, ...] = ("*", "**")
     unless: str | None = None
     note: str = ""
+    direct: bool = True
     deep: bool = True
 
 
@@ -277,11 +281,11 @@ class _Reader:
         arguments = self.arguments()
         unless = self.text("unless")
         note = self.text("note") or ""
-        deep = self.flag("deep", True)
+        direct, deep = self.flag("direct", True), self.flag("deep", True)
 
         def made(name: str) -> Call:
             looked_at = arguments or (("self",) if name.startswith(_TENSOR) else ("*", "**"))
-            return Call(result, sink, looked_at, unless, note, deep)
+            return Call(result, sink, looked_at, unless, note, direct, deep)
 
         return {name: made(name) for name in self.names()}
 
