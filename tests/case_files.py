@@ -1,0 +1,129 @@
+"""The rules' cases as tests see them, and the linter as cases need it.
+
+A case is a function `bad_...` or `good_...` of rules/*/cases/*.py. Lines to be reported end in the rule's
+code as a comment. A function whose harm is another than its rule's says so on its `def` line:
+`# harm: lost`, or `# harm: raises: what the exception must say`.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from detachlint import rulebook
+from detachlint.config import Settings
+from detachlint.findings import Finding
+from detachlint.linter import Linter, Outcome
+from detachlint.sources import Source
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+RULES = Path(__file__).parent.parent / "rules"
+_MARK = re.compile(r"#\s*(DTL\d{3}(?:[, ]+DTL\d{3})*)\s*$")
+_HARM = re.compile(r"#\s*harm:\s*([\w-]+)(?::\s*(.*\S))?\s*$")
+
+
+@dataclass(frozen=True)
+class CaseFile:
+    """One file of cases."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return f"{self.folder.name[:6]}/{self.path.name}"
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent.parent
+
+    @property
+    def source(self) -> str:
+        return self.path.read_text(encoding="utf-8")
+
+    @property
+    def marks(self) -> Counter[tuple[int, str]]:
+        """What must be reported: row and code."""
+        return Counter(
+            (row, code)
+            for row, line in enumerate(self.source.splitlines(), start=1)
+            if (match := _MARK.search(line)) and not line.lstrip().startswith("#")
+            for code in re.findall(r"DTL\d{3}", match[1])
+        )
+
+    @property
+    def functions(self) -> list[ast.FunctionDef]:
+        """The case functions, good and bad."""
+        nodes = ast.parse(self.source).body
+        return [n for n in nodes if isinstance(n, ast.FunctionDef) and n.name.startswith(("bad_", "good_"))]
+
+    def linter(self, **settings: Any) -> Linter:
+        """The default rules and the one whose cases these are."""
+        book = rulebook.load()
+        codes = {rule.code for rule in book.rules if rule.set == "default"} | {self.folder.name[:6]}
+        return Linter(Settings(self.path.parent, **settings), book, book.only(codes))
+
+    def lint(self, text: str | None = None) -> list[Finding]:
+        """The findings in this file, or in a changed text of it."""
+        return self.linter().lint(Source(str(self.path), self.source if text is None else text))
+
+    def repaired(self, text: str | None = None) -> Outcome:
+        """What comes of linting with every fix, the unsafe ones included."""
+        linter = self.linter(fix=True, unsafe_fixes=True)
+        return linter.outcome_of(Source(str(self.path), self.source if text is None else text))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One function of a file of cases, with the harm a bad one must show."""
+
+    file: CaseFile
+    function: str
+    harm: str
+    harm_text: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.file.name}:{self.function}"
+
+    @property
+    def bad(self) -> bool:
+        return self.function.startswith("bad_")
+
+
+def folders() -> list[Path]:
+    """The folders of all rules."""
+    return sorted(path.parent for path in RULES.glob("*/rule.toml"))
+
+
+def case_files() -> list[CaseFile]:
+    """All files of cases, by rule and name."""
+    return [CaseFile(path) for folder in folders() for path in sorted(folder.glob("cases/*.py"))]
+
+
+def cases() -> list[Case]:
+    """All case functions."""
+    return [_case(file, function) for file in case_files() for function in file.functions]
+
+
+def _case(file: CaseFile, function: ast.FunctionDef) -> Case:
+    rule = rule_table(file.folder)
+    own = _HARM.search(file.source.splitlines()[function.lineno - 1])
+    if own:
+        return Case(file, function.name, own[1], own[2] or "")
+    return Case(file, function.name, rule["harm"], rule.get("harm_text", ""))
+
+
+@cache
+def rule_table(folder: Path) -> dict[str, Any]:
+    """A rule's rule.toml as it stands there."""
+    return tomllib.loads((folder / "rule.toml").read_text(encoding="utf-8"))
