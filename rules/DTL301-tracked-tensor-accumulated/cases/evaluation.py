@@ -64,12 +64,15 @@ def good_no_grad_block(steps):
 
 
 @torch.inference_mode()
-def good_inference_mode_decorator(steps):
-    model = make_classifier()
+def evaluate(model, data):
     total = torch.zeros(())
-    for data, target in batches(steps):
-        total = total + criterion(model(data), target)
-    return total.item()
+    for inputs, target in data:
+        total = total + criterion(model(inputs), target)
+    return total
+
+
+def good_inference_mode_decorator(steps):
+    return evaluate(make_classifier(), batches(steps)).item()
 
 
 def good_counts_have_no_graph(steps):
