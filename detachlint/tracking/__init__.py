@@ -1,0 +1,45 @@
+"""The tracker: an abstract interpreter of Python that follows what requires grad.
+
+`track` interprets one file and returns the events it met. The file's top level is interpreted first, then
+every function on its own, with unknown parameters, the way code outside of the file may call it. What is
+learnt on the way (facts, attributes that a method left behind) can explain code that came before it, so the
+whole is repeated until nothing new is learnt. Last, the kept values get their verdict.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from detachlint.models import Models
+from detachlint.tracking import verdicts
+from detachlint.tracking.analysis import Analysis
+from detachlint.tracking.definitions import SourceModule
+from detachlint.tracking.entries import interpret_file
+from detachlint.tracking.events import Event
+from detachlint.tracking.facts import Facts
+from detachlint.tracking.fates import Fates
+from detachlint.tracking.places import Keys
+
+_MAX_ROUNDS = 4
+
+
+def track(
+    path: str, source: str, tree: ast.Module, models: Models, root: Path | None = None
+) -> list[Event]:
+    """The events of one file, in the order of their places.
+
+    `path` is the file's name as it is to be reported; `root` the project's folder, where its other files
+    are looked up.
+    """
+    keys = Keys()
+    facts = Facts(keys)
+    analysis = Analysis(models, None, keys, facts, Fates())
+    module = SourceModule(path, tree, keys("scope", path))
+    for _ in range(_MAX_ROUNDS):
+        known = facts.size()
+        analysis.fates, analysis.events, analysis.work = Fates(), {}, 0
+        interpret_file(analysis, module)
+        if facts.size() == known:
+            break
+    return verdicts.events(analysis, path)

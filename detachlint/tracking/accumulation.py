@@ -1,0 +1,147 @@
+"""Totals and running values: a place that takes on a value computed from its own old one.
+
+`total += loss` and `total = total + loss` add; `avg = 0.9 * avg + 0.1 * loss`, `best = torch.max(best, loss)`
+and the running buffers of a layer blend; `xs = torch.cat([xs, x])` collects. All of them chain the graphs of
+all iterations, if the place outlives the iteration and the value tracks.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from detachlint.tracking import expressions, sinks, targets
+from detachlint.tracking.analysis import Frame
+from detachlint.tracking.places import OUTSIDE, Place, element
+from detachlint.tracking.values import (
+    Container,
+    Tensor,
+    Unknown,
+    Value,
+    tracks,
+)
+
+_COLLECTING = frozenset({"cat", "concat", "concatenate", "hstack", "vstack", "stack"})
+
+
+def augmented(frame: Frame, node: ast.AugAssign) -> None:
+    """`target += value` and its like."""
+    old = _load(frame, node.target)
+    value = expressions.evaluate(frame, node.value)
+    if isinstance(old, Container):
+        _extend(frame, node, old, value)
+        return
+    new = expressions.operate(frame, node, old, value, node.op)
+    place = targets.place_of(frame, node.target)
+    if place is None and isinstance(node.target, ast.Name):
+        place = targets.name_place(frame, node.target.id)
+    if _adds(value, new):
+        new = sinks.accumulated(frame, node, node.target, _incoming(value, new), node.value, place, "add")
+        new = _together(frame, node, old, new)
+    _store(frame, node.target, new)
+
+
+def _adds(value: Value, new: Value) -> bool:
+    return tracks(new) and (tracks(value) or isinstance(value, Unknown))
+
+
+def _incoming(value: Value, new: Value) -> Value:
+    return value if tracks(value) else new
+
+
+def _together(frame: Frame, node: ast.AST, old: Value, new: Value) -> Value:
+    if not isinstance(old, (Tensor, Unknown)):
+        return new
+    return expressions.derive(frame, node, [new, old], summed=True)
+
+
+def _load(frame: Frame, target: ast.expr) -> Value:
+    if isinstance(target, ast.Name):
+        return expressions.load_name(frame, target.id)
+    return expressions.evaluate(frame, target)
+
+
+def _extend(frame: Frame, node: ast.AugAssign, old: Container, value: Value) -> None:
+    added = expressions.iterate(frame, value, node)
+    for site in old.sites:
+        place = element(site)
+        sinks.collected(frame, node, "+=", added, node.value, place, frame.born(site))
+        frame.add(place, sinks.marked(frame, node, added, place))
+
+
+def _store(frame: Frame, target: ast.expr, value: Value) -> None:
+    if isinstance(target, ast.Name):
+        born = frame.born(targets.name_place(frame, target.id))
+        targets.assign_name(frame, target.id, value, born=born)
+        return
+    place = targets.place_of(frame, target)
+    if place is not None:
+        frame.put(place, value)
+
+
+def rebound(
+    frame: Frame, node: ast.stmt, target: ast.expr, value: Value, written: ast.expr
+) -> Value | None:
+    """What `target` holds after `target = f(target, ...)`; None if this is an ordinary assignment."""
+    if not tracks(value) or not isinstance(value, Tensor):
+        return None
+    if not isinstance(target, (ast.Name, ast.Attribute, ast.Subscript)):
+        return None
+    own = ast.dump(_loaded(target))
+    if not _mentions(written, own):
+        return None
+    place = targets.place_of(frame, target)
+    if place is None or not _outlives(frame, place):
+        return None
+    incoming = _parts_beside(frame, written, own)
+    if not incoming:
+        return None
+    how = _how(written, own)
+    leaf = frame.analysis.seen[incoming[0]]
+    kept = sinks.accumulated(frame, node, target, leaf, incoming[0], place, how)
+    return expressions.derive(frame, node, [kept, value], summed=how == "add")
+
+
+def _outlives(frame: Frame, place: Place) -> bool:
+    born = frame.born(place[0]) if place[1][0] in ".[" else frame.born(place)
+    return born < frame.depth or born == OUTSIDE
+
+
+def _loaded(target: ast.expr) -> ast.expr:
+    copied = ast.parse(ast.unparse(target), mode="eval").body
+    return copied
+
+
+def _mentions(node: ast.expr, own: str) -> bool:
+    return any(isinstance(part, ast.expr) and _same(part, own) for part in ast.walk(node))
+
+
+def _same(part: ast.AST, own: str) -> bool:
+    return isinstance(part, (ast.Name, ast.Attribute, ast.Subscript)) and ast.dump(part) == own
+
+
+def _parts_beside(frame: Frame, node: ast.expr, own: str) -> list[ast.expr]:
+    """The largest tracking parts of an expression that do not contain the place itself."""
+    if not _mentions(node, own):
+        value = frame.analysis.seen.get(node)
+        return [node] if value is not None and tracks(value) else []
+    found: list[ast.expr] = []
+    for part in ast.iter_child_nodes(node):
+        if isinstance(part, ast.expr):
+            found += _parts_beside(frame, part, own)
+        elif isinstance(part, ast.keyword):
+            found += _parts_beside(frame, part.value, own)
+    return found
+
+
+def _how(node: ast.expr, own: str) -> str:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+        for mine, other in ((node.left, node.right), (node.right, node.left)):
+            if _same(mine, own) and not _mentions(other, own):
+                return "add"
+    if isinstance(node, ast.Call):
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name in _COLLECTING:
+            return "collect"
+    return "statistic"
+
+

@@ -1,0 +1,157 @@
+"""The state of one analysis: what all frames of one file's interpretation share.
+
+A `Frame` is one activation of a function (or of a file's top level): its scope, the state at the point
+that is being interpreted, and the exits collected so far. Frames of inlined calls share their caller's
+state, so that what a callee does to an object is done.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition, SourceModule
+from detachlint.tracking.environment import State
+from detachlint.tracking.events import Event, Note
+from detachlint.tracking.facts import Facts
+from detachlint.tracking.fates import Fates
+from detachlint.tracking.places import OUTSIDE, Keys, Place
+from detachlint.tracking.values import (
+    Grad,
+    GradMode,
+    Lineage,
+    Module,
+    Origin,
+    Tensor,
+    Unknown,
+    Value,
+    join,
+)
+
+if TYPE_CHECKING:
+    from detachlint.models import Models
+    from detachlint.tracking.project import Project
+
+MAX_DEPTH = 6
+MAX_WORK = 60_000
+
+
+@dataclass(slots=True)
+class Analysis:
+    """What the frames of one file's analysis share; one object per file and round-independent tables."""
+
+    models: Models
+    project: Project | None
+    keys: Keys
+    facts: Facts
+    fates: Fates
+    base: dict[Place, Value] = field(default_factory=dict)
+    functions: dict[Hashable, FunctionDefinition] = field(default_factory=dict)
+    classes: dict[Hashable, ClassDefinition] = field(default_factory=dict)
+    definitions: list[FunctionDefinition] = field(default_factory=list)
+    hooks: list[tuple[FunctionDefinition, Value, Value]] = field(default_factory=list)
+    seen: dict[ast.expr, Value] = field(default_factory=dict)
+    events: dict[tuple[int, str, str], Event] = field(default_factory=dict)
+    modules: dict[str, SourceModule] = field(default_factory=dict)
+    offsets: dict[int, dict[str, None]] = field(default_factory=dict)
+    buffers: dict[Place, None] = field(default_factory=dict)
+    work: int = 0
+
+    def unknown(self, key: int, lineage: Lineage | None = None) -> Value:
+        """A value of which nothing is known but what facts say of its definition."""
+        note = self.facts.tracking.get(key)
+        lineage = lineage or Lineage(key)
+        if note is not None:
+            origin = Origin(note.path, note.node, note.text)
+            return Tensor(Grad.TRACKS, origin, lineage)
+        if key in self.facts.modules:
+            trainable = Grad.CLEAR if self.facts.is_frozen(key) else Grad.TRACKS
+            return Module("", trainable, key)
+        return Unknown(key, lineage)
+
+    def emit(self, event: Event) -> None:
+        """Tell the rules, once per place and kind of sink."""
+        self.events.setdefault((id(event.node), event.kind, event.sink), event)
+
+
+@dataclass(slots=True)
+class Loop:
+    """The states with which a loop's body is left early."""
+
+    breaks: list[State] = field(default_factory=list)
+    continues: list[State] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Frame:
+    """One activation of a function or of a file's top level."""
+
+    analysis: Analysis
+    module: SourceModule
+    scopes: tuple[int, ...]
+    state: State | None
+    context: int = 0
+    depth: int = 0
+    level: int = 0
+    definition: FunctionDefinition | None = None
+    receiver: Value | None = None
+    loops: list[Loop] = field(default_factory=list)
+    returns: list[tuple[Value, State, ast.AST]] = field(default_factory=list)
+    yields: list[Value] = field(default_factory=list)
+    yield_mode: GradMode | None = None
+    caller: Frame | None = None
+    is_hook: bool = False
+    statement: ast.stmt | None = None
+    active: frozenset[ast.AST] = frozenset()
+
+    @property
+    def scope(self) -> int:
+        """The scope of the frame's own names."""
+        return self.scopes[0]
+
+    @property
+    def live(self) -> State:
+        """The state at a point that is known to be reachable."""
+        assert self.state is not None
+        return self.state
+
+    @property
+    def grad_on(self) -> bool:
+        """Whether operations build a graph here, on at least one path."""
+        return self.live.mode is GradMode.ON
+
+    def get(self, place: Place) -> Value | None:
+        """What a place holds here; places of the surroundings are looked up in the file's own table."""
+        value = self.live.cells.get(place)
+        return self.analysis.base.get(place) if value is None else value
+
+    def put(self, place: Place, value: Value) -> None:
+        """The place holds `value` from here on."""
+        self.live.cells[place] = value
+        if place[1][0] in ".[":
+            self.analysis.offsets.setdefault(place[0], {})[place[1]] = None
+
+    def add(self, place: Place, value: Value) -> None:
+        """The place may hold `value` too from here on."""
+        old = self.get(place)
+        self.put(place, value if old is None else join(old, value))
+
+    def born(self, key: Place | int) -> int:
+        """The loop depth at which a place, or the object it belongs to, was born."""
+        return self.live.born.get(key, OUTSIDE)
+
+    def site(self, node: ast.AST, kind: str = "site") -> int:
+        """The number of what `node` allocates here, in this calling context; it is born now."""
+        number = self.analysis.keys(kind, node, self.context)
+        self.live.born[number] = self.depth
+        return number
+
+    def note(self, node: ast.AST, text: str) -> Note:
+        """A note on a node of this frame's file."""
+        return Note(self.module.path, node, text)
+
+    def origin(self, node: ast.AST, text: str, before: Origin | None = None) -> Origin:
+        """A step of an explanation, at a node of this frame's file."""
+        return Origin(self.module.path, node, text, before)

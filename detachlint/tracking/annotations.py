@@ -1,0 +1,93 @@
+"""What an annotation tells of a parameter or variable.
+
+`net: nn.Module` is evidence that calling it tracks, `x: Tensor` that it is a tensor, no more. `Optional[...]`,
+`X | None` and quoted names are looked through; of a union the first kind that is known counts.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from detachlint.tracking import expressions
+from detachlint.tracking.analysis import Frame
+from detachlint.tracking.places import OUTSIDE
+from detachlint.tracking.values import (
+    ARRAY,
+    PLAIN,
+    Class,
+    Grad,
+    Instance,
+    Library,
+    Lineage,
+    Module,
+    Object,
+    Tensor,
+    Value,
+)
+
+_PLAIN = frozenset({"int", "float", "str", "bool", "bytes"})
+_TENSORS = frozenset({"torch.Tensor", "torch.FloatTensor"})
+_INTEGERS = frozenset({"torch.LongTensor", "torch.IntTensor", "torch.BoolTensor"})
+
+
+def value_of(frame: Frame, node: ast.expr, key: int) -> Value | None:
+    """The value of something annotated with `node` and named by `key`; None if nothing follows."""
+    node = _unquoted(node)
+    if node is None:
+        return None
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return value_of(frame, node.left, key) or value_of(frame, node.right, key)
+    if isinstance(node, ast.Subscript):
+        return _generic(frame, node, key)
+    if isinstance(node, ast.Name) and node.id in _PLAIN:
+        return PLAIN
+    if not isinstance(node, (ast.Name, ast.Attribute)):
+        return None
+    return _named(frame, expressions.evaluate(frame, node), key)
+
+
+def _unquoted(node: ast.expr) -> ast.expr | None:
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+        return node
+    try:
+        return ast.parse(node.value, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _generic(frame: Frame, node: ast.Subscript, key: int) -> Value | None:
+    name = getattr(node.value, "attr", getattr(node.value, "id", ""))
+    if name in ("Optional", "Annotated", "Final", "Union"):
+        inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        found = (value_of(frame, part, key) for part in inner)
+        return next((value for value in found if value is not None), None)
+    return None
+
+
+def _named(frame: Frame, value: Value, key: int) -> Value | None:
+    if isinstance(value, Class):
+        return _instance(frame, value, key)
+    if not isinstance(value, Library):
+        return None
+    name = frame.analysis.models.canonical(value.name)
+    if name in _TENSORS:
+        known = frame.analysis.unknown(key)
+        return known if isinstance(known, Tensor) else Tensor(Grad.UNKNOWN, lineage=Lineage(key))
+    if name in _INTEGERS:
+        return Tensor(Grad.CLEAR)
+    if name == ARRAY:
+        return Object(ARRAY, key)
+    klass = frame.analysis.models.klass(name)
+    if klass is None or klass.kind in ("tensor", "distribution"):
+        return None
+    if klass.kind == "module":
+        frozen = frame.analysis.facts.is_frozen(key)
+        trainable = Grad.CLEAR if frozen or not klass.parameters else Grad.TRACKS
+        return Module(name, trainable, key)
+    return Object(name, key)
+
+
+def _instance(frame: Frame, value: Class, key: int) -> Instance:
+    site = frame.analysis.keys("annotated", key)
+    frame.live.born.setdefault(site, OUTSIDE)
+    return Instance((site,), value.klass)

@@ -1,0 +1,34 @@
+"""What a backward proves, spends and needs.
+
+`x.backward()` says three things at once: the definition of `x` that reaches here requires grad; from here on
+its graph is consumed, unless `retain_graph` or `create_graph` keeps it; and every place that `x` was read
+from was kept for this.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from detachlint.tracking import expressions, library
+from detachlint.tracking.analysis import Frame
+from detachlint.tracking.arguments import Arguments
+from detachlint.tracking.fates import Use, spend
+from detachlint.tracking.values import Grad, Value, grad_of, lineage_of
+
+
+def backward(frame: Frame, node: ast.AST, value: Value, arguments: Arguments | None = None) -> None:
+    """`value` is backpropagated at `node`."""
+    arguments = arguments or Arguments()
+    retained = any(arguments.flag(name) is not False for name in ("retain_graph", "create_graph"))
+    note = frame.note(node, f"`{_text(node)}` backpropagates it: it requires grad")
+    library.use(frame, node, value, Use.DIFFERENTIATED)
+    for leaf in expressions.flatten(frame, value):
+        if grad_of(leaf) is not Grad.CLEAR or lineage_of(leaf) is not None:
+            frame.analysis.facts.prove(lineage_of(leaf), note)
+        if not retained:
+            spend(lineage_of(leaf), frame.live)
+
+
+def _text(node: ast.AST) -> str:
+    text = ast.unparse(node) if isinstance(node, ast.expr) else "the framework"
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,118 @@
+"""Calls: which code a call runs, and what it gives.
+
+The callee decides: a library's function goes to the models, a function of the project is interpreted with
+the arguments at hand, a module's call gives its output, and what cannot be seen gives something unknown and
+lets its arguments escape.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from detachlint.tracking import classes, expressions, inlining, library, methods
+from detachlint.tracking.analysis import Frame
+from detachlint.tracking.arguments import Arguments
+from detachlint.tracking.values import (
+    Class,
+    Function,
+    Instance,
+    Library,
+    Method,
+    Module,
+    ModeSwitch,
+    Partial,
+    Tensor,
+    Value,
+)
+
+
+def call(frame: Frame, node: ast.Call) -> Value:
+    """The value of a call expression."""
+    function = node.func
+    if isinstance(function, ast.Name) and function.id == "super":
+        return classes.super_of(frame)
+    if isinstance(function, ast.Attribute):
+        receiver = expressions.evaluate(frame, function.value)
+        arguments = arguments_of(frame, node)
+        return call_attribute(frame, node, receiver, function, arguments)
+    callee = expressions.evaluate(frame, function)
+    return call_value(frame, node, callee, arguments_of(frame, node))
+
+
+def call_attribute(
+    frame: Frame, node: ast.Call, receiver: Value, function: ast.Attribute, arguments: Arguments
+) -> Value:
+    """`receiver.name(...)`."""
+    if isinstance(receiver, (Library, Class)) or type(receiver).__name__ == "Namespace":
+        callee = classes.attribute_of(frame, receiver, function.attr, function)
+        frame.analysis.seen[function] = callee
+        return call_value(frame, node, callee, arguments)
+    return methods.call_method(frame, node, receiver, function.attr, arguments)
+
+
+def arguments_of(frame: Frame, node: ast.Call) -> Arguments:
+    """The evaluated arguments of a call."""
+    positional: list[Value] = []
+    written: list[ast.expr | None] = []
+    hidden: list[Value] = []
+    spread = False
+    for part in node.args:
+        if isinstance(part, ast.Starred):
+            inner = expressions.evaluate(frame, part.value)
+            known = getattr(inner, "items", None)
+            if isinstance(known, tuple):
+                positional += known
+                written += [None] * len(known)
+                continue
+            spread = True
+            hidden.append(expressions.iterate(frame, inner, part))
+            continue
+        positional.append(expressions.evaluate(frame, part))
+        written.append(part)
+    keywords: dict[str, Value] = {}
+    keyword_expressions: dict[str, ast.expr] = {}
+    for keyword in node.keywords:
+        value = expressions.evaluate(frame, keyword.value)
+        if keyword.arg is None:
+            spread = True
+            hidden.append(value)
+            continue
+        keywords[keyword.arg] = value
+        keyword_expressions[keyword.arg] = keyword.value
+    return Arguments(
+        tuple(positional), keywords, tuple(written), keyword_expressions, spread, tuple(hidden)
+    )
+
+
+def call_value(frame: Frame, node: ast.AST, callee: Value, arguments: Arguments) -> Value:
+    """What calling this value gives."""
+    if isinstance(callee, Library):
+        return library.call_library(frame, node, callee.name, arguments)
+    if isinstance(callee, Function):
+        return inlining.call_function(frame, node, callee, arguments)
+    if isinstance(callee, Class):
+        return classes.instantiate(frame, node, callee.klass, arguments)
+    if isinstance(callee, Module):
+        return library.call_module(frame, node, callee, arguments)
+    if isinstance(callee, Instance):
+        return methods.call_instance(frame, node, callee, arguments)
+    if isinstance(callee, Method):
+        return methods.call_method(frame, node, callee.receiver, callee.name, arguments)
+    if isinstance(callee, Partial):
+        return call_value(frame, node, callee.function, _completed(callee, arguments))
+    if isinstance(callee, ModeSwitch):
+        return arguments.positional[0] if arguments.positional else callee
+    if isinstance(callee, Tensor) and callee.lineage is not None:
+        return methods.call_unknown(frame, node, None, arguments)
+    return methods.call_unknown(frame, node, callee, arguments)
+
+
+def _completed(partial: Partial, arguments: Arguments) -> Arguments:
+    return Arguments(
+        (*partial.positional, *arguments.positional),
+        {**dict(partial.keywords), **arguments.keywords},
+        (*(None for _ in partial.positional), *arguments.expressions),
+        arguments.keyword_expressions,
+        arguments.spread,
+        arguments.hidden,
+    )

@@ -1,0 +1,335 @@
+"""Functions and classes of the project: defining them, reading attributes, making instances.
+
+An object's attributes are places at its site. What a method finds on `self` when it is interpreted on its
+own is the join of what all methods leave there, base classes included; an object made in view of the
+tracker has its `__init__` run with the arguments it got, and holds just what that put there.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from detachlint.tracking import expressions, inlining, library
+from detachlint.tracking.analysis import Frame
+from detachlint.tracking.arguments import Arguments
+from detachlint.tracking.definitions import (
+    ClassDefinition,
+    FunctionDefinition,
+    FunctionNode,
+    own_nodes,
+)
+from detachlint.tracking.modes import decorator_mode
+from detachlint.tracking.places import attribute
+from detachlint.tracking.values import (
+    ARRAY,
+    PLAIN,
+    Class,
+    Container,
+    Function,
+    Grad,
+    GradMode,
+    Instance,
+    Library,
+    Lineage,
+    Method,
+    Module,
+    Namespace,
+    Object,
+    Plain,
+    Tensor,
+    Tuple,
+    Unknown,
+    Value,
+    join_all,
+)
+
+_MODULE = "torch.nn.Module"
+_WRAPPERS = frozenset({"staticmethod", "classmethod", "property", "cached_property", "abstractproperty"})
+_TUPLES = frozenset({"typing.NamedTuple", "collections.namedtuple"})
+
+
+def define_function(
+    frame: Frame, node: FunctionNode, owner: ClassDefinition | None = None
+) -> FunctionDefinition:
+    """The definition of a `def` or `lambda` met here; the same object every time it is met."""
+    scopes = frame.scopes if owner is None else frame.scopes[1:] or frame.scopes
+    found = frame.analysis.functions.get((node, scopes))
+    if found is not None:
+        return found
+    nodes = own_nodes(node)
+    outside = {name for n in nodes if isinstance(n, (ast.Global, ast.Nonlocal)) for name in n.names}
+    found = FunctionDefinition(node, frame.module, scopes, owner)
+    found.outside_names = frozenset(outside)
+    found.is_generator = any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in nodes)
+    _decorate(frame, found)
+    frame.analysis.functions[(node, scopes)] = found
+    frame.analysis.definitions.append(found)
+    return found
+
+
+def _decorate(frame: Frame, definition: FunctionDefinition) -> None:
+    node = definition.node
+    for decorator in getattr(node, "decorator_list", []):
+        value = expressions.evaluate(frame, decorator)
+        mode = decorator_mode(value, frame.analysis.models)
+        if mode is not None and not isinstance(node, ast.AsyncFunctionDef):
+            definition.mode = mode
+        name = _last_name(decorator)
+        if name in _WRAPPERS:
+            definition.kind = "property" if "property" in name else name
+        if name in ("setter", "deleter"):
+            definition.kind = name
+        if name in ("contextmanager", "asynccontextmanager"):
+            definition.is_context_manager = True
+
+
+def _last_name(node: ast.expr) -> str:
+    if isinstance(node, ast.Call):
+        node = node.func
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def define_class(frame: Frame, node: ast.ClassDef) -> ClassDefinition:
+    """The definition of a class met here, with its bases resolved and its body's names collected."""
+    key = (node, frame.scopes)
+    known = frame.analysis.classes.get(key)
+    scope = frame.analysis.keys("scope", node, frame.context)
+    klass = known or ClassDefinition(node, frame.module, scope)
+    frame.analysis.classes[key] = klass
+    bases: list[ClassDefinition] = []
+    libraries: list[str] = []
+    klass.unseen_base = False
+    for base in node.bases:
+        value = expressions.evaluate(frame, base)
+        if isinstance(value, Class) and value.klass is not klass:
+            bases.append(value.klass)
+        elif isinstance(value, Library):
+            libraries.append(frame.analysis.models.canonical(value.name))
+        else:
+            klass.unseen_base = True
+    klass.bases, klass.library_bases = tuple(bases), tuple(libraries)
+    klass.is_namedtuple = any(name in _TUPLES for name in libraries)
+    for decorator in node.decorator_list:
+        expressions.evaluate(frame, decorator)
+        klass.is_dataclass = klass.is_dataclass or _last_name(decorator) in ("dataclass", "define", "s")
+    klass.is_module = _is_module(frame, klass)
+    return klass
+
+
+def _is_module(frame: Frame, klass: ClassDefinition) -> bool:
+    if any(base.is_module for base in klass.bases):
+        return True
+    for name in klass.library_bases:
+        if any(model.kind == "module" for model in frame.analysis.models.lineage(name)):
+            return True
+    has_forward = any(isinstance(n, ast.FunctionDef) and n.name == "forward" for n in klass.node.body)
+    return klass.unseen_base and has_forward
+
+
+def attribute_of(frame: Frame, base: Value, name: str, node: ast.AST) -> Value:
+    """What `base.name` gives when it is not being called."""
+    if isinstance(base, Library):
+        return _library_attribute(frame, base, name)
+    if isinstance(base, Namespace):
+        found = frame.get((base.scope, name))
+        return found if found is not None else _fresh(frame, node)
+    if isinstance(base, Tensor):
+        return _tensor_attribute(frame, base, name, node)
+    if isinstance(base, Module):
+        return _module_attribute(frame, base, name)
+    if isinstance(base, Instance):
+        return instance_attribute(frame, base, name, node)
+    if isinstance(base, Unknown):
+        return expressions.part_of(frame, base, "." + name)
+    if isinstance(base, Object):
+        result = frame.analysis.models.attribute(base.name, name)
+        if result is not None:
+            return library.from_result(frame, node, result, [base])
+        if base.name == ARRAY:
+            return base if name == "T" else PLAIN
+        return _object_attribute(frame, base, name)
+    if isinstance(base, Class):
+        return _class_attribute(frame, base, name, node)
+    if isinstance(base, Plain):
+        return PLAIN
+    return Method(base, name)
+
+
+def _library_attribute(frame: Frame, base: Library, name: str) -> Value:
+    if name == "__name__":
+        return PLAIN
+    return Library(f"{base.name}.{name}")
+
+
+def _object_attribute(frame: Frame, base: Object, name: str) -> Value:
+    stored = frame.get(attribute(base.key, name))
+    if stored is not None:
+        return stored
+    key = frame.analysis.keys("part", base.key, "." + name)
+    return frame.analysis.unknown(key)
+
+
+def _tensor_attribute(frame: Frame, base: Tensor, name: str, node: ast.AST) -> Value:
+    models = frame.analysis.models
+    result = models.attribute("torch.Tensor", name)
+    if result is not None:
+        return library.from_result(frame, node, result, [base])
+    if models.method("torch.Tensor", name) is not None:
+        return Method(base, name)
+    return expressions.derive(frame, node, [base], view=True)
+
+
+def _module_attribute(frame: Frame, base: Module, name: str) -> Value:
+    if name in ("weight", "bias", "weight_ih_l0", "weight_hh_l0"):
+        return Tensor(base.trainable, lineage=Lineage(base.key), leaf=True)
+    if name == "module":
+        return base
+    if name == "training":
+        return PLAIN
+    key = frame.analysis.keys("part", base.key, "." + name)
+    stored = frame.get((base.key, "." + name))
+    return stored if stored is not None else frame.analysis.unknown(key)
+
+
+def _class_attribute(frame: Frame, base: Class, name: str, node: ast.AST) -> Value:
+    for klass in base.klass.lineage():
+        method = klass.methods.get(name)
+        if method is not None:
+            return Function(method, base if method.kind == "classmethod" else None)
+        stored = frame.get((klass.scope, name))
+        if stored is not None:
+            return stored
+    return _fresh(frame, node)
+
+
+def instance_attribute(frame: Frame, base: Instance, name: str, node: ast.AST) -> Value:
+    """What `self.name` gives: what was stored there, a method, a property's result, a class attribute."""
+    if name == "__class__":
+        return Class(base.klass)
+    found = [frame.get(attribute(site, name)) for site in base.sites]
+    joined = join_all(value for value in found if value is not None)
+    if joined is not None:
+        return joined
+    method = base.klass.method(name)
+    if method is not None:
+        if method.kind == "property":
+            return inlining.call_function(frame, node, Function(method, base), Arguments())
+        return Function(method, base)
+    for klass in base.klass.lineage():
+        stored = frame.get((klass.scope, name))
+        if stored is not None:
+            return stored
+    common = frame.get(attribute(self_site(frame, base.klass), name))
+    if common is not None:
+        return common
+    return _inherited_attribute(frame, base, name)
+
+
+def _inherited_attribute(frame: Frame, base: Instance, name: str) -> Value:
+    models = frame.analysis.models
+    for name_of_base in base.klass.libraries():
+        if models.method(name_of_base, name) is not None:
+            return Method(base, name)
+    if base.klass.is_module and name == "training":
+        return PLAIN
+    key = frame.analysis.keys("part", ("self", base.klass.node), "." + name)
+    return frame.analysis.unknown(key)
+
+
+def self_site(frame: Frame, klass: ClassDefinition) -> int:
+    """The site of `self` where a method is interpreted on its own."""
+    return frame.analysis.keys("self", klass.node)
+
+
+def super_of(frame: Frame) -> Value:
+    """What `super()` gives in a method: the receiver, seen as an instance of the base class."""
+    owner = frame.definition.owner if frame.definition is not None else None
+    receiver = frame.receiver
+    if owner is None or not isinstance(receiver, Instance):
+        return PLAIN
+    if not owner.bases:
+        return Method(receiver, "super")
+    parent = owner.bases[0]
+    return Instance(receiver.sites, parent)
+
+
+def instantiate(
+    frame: Frame,
+    node: ast.AST,
+    klass: ClassDefinition,
+    arguments: Arguments,
+) -> Value:
+    """A new object of a class of the project: its `__init__` is run with these arguments."""
+    site = frame.site(node, "object")
+    instance = Instance((site,), klass)
+    if klass.is_dataclass or klass.is_namedtuple:
+        _fill_fields(frame, instance, arguments)
+        return instance
+    init = klass.method("__init__")
+    if init is not None:
+        inlining.call_function(frame, node, Function(init, instance), arguments)
+    return instance
+
+
+def _fill_fields(frame: Frame, instance: Instance, arguments: Arguments) -> None:
+    names = [
+        part.target.id
+        for klass in reversed(instance.klass.lineage())
+        for part in klass.node.body
+        if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)
+    ]
+    given = dict(zip(names, arguments.positional, strict=False)) | dict(arguments.keywords)
+    for name, value in given.items():
+        frame.put(attribute(instance.sites[0], name), value)
+
+
+def trainable(frame: Frame, instance: Instance, limit: int = 3) -> Grad:
+    """Whether a module of the project has parameters that require grad, as far as its attributes show."""
+    site = self_site(frame, instance.klass)
+    if any(frame.analysis.facts.is_frozen(key) for key in (*instance.sites, site)):
+        return Grad.CLEAR
+    found = Grad.CLEAR
+    for base in (*instance.sites, site):
+        for offset in list(frame.analysis.offsets.get(base, ())):
+            value = frame.get((base, offset))
+            if value is not None:
+                found = max(found, _parameters_of(frame, value, limit))
+    if found is Grad.CLEAR and (instance.klass.unseen_base or _has_unseen(instance.klass)):
+        return Grad.UNKNOWN
+    return found
+
+
+def _has_unseen(klass: ClassDefinition) -> bool:
+    return any(base.unseen_base for base in klass.lineage())
+
+
+def _parameters_of(frame: Frame, value: Value, limit: int) -> Grad:
+    if isinstance(value, Module):
+        return Grad.CLEAR if frame.analysis.facts.is_frozen(value.key) else value.trainable
+    if isinstance(value, Tensor) and value.leaf:
+        return value.grad
+    if limit == 0:
+        return Grad.UNKNOWN
+    if isinstance(value, Instance) and value.klass.is_module:
+        return trainable(frame, value, limit - 1)
+    if isinstance(value, (Container, Tuple)):
+        leaves = expressions.flatten(frame, value)
+        return max((_parameters_of(frame, leaf, limit - 1) for leaf in leaves), default=Grad.CLEAR)
+    return Grad.CLEAR
+
+
+def receiver_mode(frame: Frame, klass: ClassDefinition, name: str) -> GradMode | None:
+    """The grad mode in which a framework runs this method of its subclass."""
+    for base in klass.libraries():
+        for model in frame.analysis.models.lineage(base):
+            if name in model.grad_off:
+                return GradMode.OFF
+    return None
+
+
+def _fresh(frame: Frame, node: ast.AST) -> Value:
+    return frame.analysis.unknown(frame.analysis.keys("item", node))
+
+

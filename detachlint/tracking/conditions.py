@@ -1,0 +1,118 @@
+"""What a condition says of the values it asks about.
+
+`if isinstance(x, Tensor)`, `if x.requires_grad`, `if x is None`, `if train`: on either side more is known than
+before, and a tool that forgets it reports what cannot happen.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from detachlint.tracking import targets
+from detachlint.tracking.analysis import Frame
+from detachlint.tracking.values import CLEAR, NONE, PLAIN, GradMode, Tensor, Value
+
+_TENSOR_TESTS = frozenset({"is_tensor", "isinstance"})
+
+
+def key_of(test: ast.expr) -> tuple[str, bool] | None:
+    """A condition's text and sense, if it asks for plain names and attributes only."""
+    sense = True
+    while isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        sense, test = not sense, test.operand
+    if isinstance(test, ast.Compare) and len(test.ops) == 1:
+        if isinstance(test.ops[0], (ast.IsNot, ast.NotEq)):
+            flipped = ast.Is() if isinstance(test.ops[0], ast.IsNot) else ast.Eq()
+            return ast.unparse(ast.Compare(test.left, [flipped], test.comparators)), not sense
+        if not isinstance(test.ops[0], (ast.Is, ast.Eq, ast.Gt, ast.Lt, ast.GtE, ast.LtE)):
+            return None
+    elif not isinstance(test, (ast.Name, ast.Attribute)):
+        return None
+    return ast.unparse(test), sense
+
+
+def names_in(key: str) -> set[str]:
+    """The names that a condition's text depends on."""
+    return {node.id for node in ast.walk(ast.parse(key, mode="eval")) if isinstance(node, ast.Name)}
+
+
+def narrow(frame: Frame, test: ast.expr, outcome: bool) -> None:
+    """From here on, `test` is known to be `outcome`."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        narrow(frame, test.operand, not outcome)
+        return
+    if isinstance(test, ast.BoolOp):
+        if isinstance(test.op, ast.And) is outcome:
+            for part in test.values:
+                narrow(frame, part, outcome)
+        return
+    key = key_of(test)
+    if key is not None and frame.live.splits:
+        frame.live.assume(key[0], outcome is key[1])
+    if isinstance(test, ast.Call):
+        _narrow_call(frame, test, outcome)
+    elif isinstance(test, ast.Attribute) and test.attr == "requires_grad" and not outcome:
+        _set(frame, test.value, CLEAR)
+    elif isinstance(test, ast.Compare):
+        _narrow_none(frame, test, outcome)
+
+
+def _narrow_call(frame: Frame, test: ast.Call, outcome: bool) -> None:
+    name = test.func.attr if isinstance(test.func, ast.Attribute) else getattr(test.func, "id", "")
+    if name == "is_grad_enabled":
+        frame.live.mode = GradMode.ON if outcome else GradMode.OFF
+        return
+    if not test.args or name not in (*_TENSOR_TESTS, "hasattr"):
+        return
+    if name == "isinstance" and not _asks_for_tensor(test):
+        if outcome and _asks_for_plain(test):
+            _set(frame, test.args[0], PLAIN)
+        return
+    if name == "hasattr" and not _asks_for_detach(test):
+        return
+    if not outcome:
+        _drop_tensor(frame, test.args[0])
+
+
+def _asks_for_tensor(test: ast.Call) -> bool:
+    return len(test.args) == 2 and any(
+        getattr(part, "attr", getattr(part, "id", "")) in ("Tensor", "Variable", "Parameter")
+        for part in ast.walk(test.args[1])
+    )
+
+
+def _asks_for_plain(test: ast.Call) -> bool:
+    names = {getattr(part, "attr", getattr(part, "id", None)) for part in ast.walk(test.args[1])}
+    plain = {"ndarray", "int", "float", "str", "bool", "Number", "np", "numpy", "numbers", None}
+    return len(test.args) == 2 and names <= plain
+
+
+def _asks_for_detach(test: ast.Call) -> bool:
+    asked = test.args[1] if len(test.args) == 2 else None
+    return isinstance(asked, ast.Constant) and asked.value in ("detach", "item", "numpy", "cpu")
+
+
+def _narrow_none(frame: Frame, test: ast.Compare, outcome: bool) -> None:
+    if len(test.ops) != 1 or not isinstance(test.comparators[0], ast.Constant):
+        return
+    if test.comparators[0].value is not None:
+        return
+    if isinstance(test.ops[0], ast.Is) is outcome:
+        _set(frame, test.left, NONE)
+
+
+def _drop_tensor(frame: Frame, node: ast.expr) -> None:
+    value = _value(frame, node)
+    if isinstance(value, Tensor):
+        _set(frame, node, PLAIN)
+
+
+def _value(frame: Frame, node: ast.expr) -> Value | None:
+    place = targets.place_of(frame, node)
+    return frame.get(place) if place is not None else None
+
+
+def _set(frame: Frame, node: ast.expr, value: Value) -> None:
+    place = targets.place_of(frame, node)
+    if place is not None and frame.get(place) is not None:
+        frame.put(place, value)

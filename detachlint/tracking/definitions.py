@@ -1,0 +1,107 @@
+"""Files, functions and classes of the project, as the tracker refers to them.
+
+A definition is the syntax node together with where it stands: its file, the scopes it closes over, the
+class it belongs to. Definitions are compared by identity and made once per node and surrounding scopes.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TypeAlias, Union
+
+from detachlint.tracking.values import GradMode, Value
+
+FunctionNode: TypeAlias = Union[ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda]
+
+
+@dataclass(eq=False, slots=True)
+class SourceModule:
+    """One file of the project: its path as reported, its tree, its dotted name, its global scope."""
+
+    path: str
+    tree: ast.Module
+    scope: int
+    name: str = ""
+    is_package: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class FunctionDefinition:
+    """A `def` or `lambda`, the scopes it sees (innermost first) and what its decorators make of it."""
+
+    node: FunctionNode
+    module: SourceModule
+    scopes: tuple[int, ...]
+    owner: ClassDefinition | None = None
+    mode: GradMode | None = None
+    kind: str = "function"
+    outside_names: frozenset[str] = frozenset()
+    is_generator: bool = False
+    is_context_manager: bool = False
+    defaults: dict[str, Value] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The function's name, for traces."""
+        return getattr(self.node, "name", "lambda")
+
+
+@dataclass(eq=False, slots=True)
+class ClassDefinition:
+    """A class of the project: its bases as values, its methods and class attributes.
+
+    `library_bases` are the dotted names of the library classes it inherits from, in order; `unseen_base`
+    says that a base could not be resolved, so that methods and attributes may exist which are not here.
+    """
+
+    node: ast.ClassDef
+    module: SourceModule
+    scope: int
+    bases: tuple[ClassDefinition, ...] = ()
+    library_bases: tuple[str, ...] = ()
+    unseen_base: bool = False
+    methods: dict[str, FunctionDefinition] = field(default_factory=dict)
+    is_module: bool = False
+    is_dataclass: bool = False
+    is_namedtuple: bool = False
+
+    @property
+    def name(self) -> str:
+        """The class's name, for traces."""
+        return self.node.name
+
+    def lineage(self) -> list[ClassDefinition]:
+        """The class and its bases within the project, nearest first."""
+        found: list[ClassDefinition] = [self]
+        for base in self.bases:
+            found.extend(b for b in base.lineage() if b not in found)
+        return found
+
+    def method(self, name: str) -> FunctionDefinition | None:
+        """The method `name`, own or inherited within the project."""
+        for klass in self.lineage():
+            if name in klass.methods:
+                return klass.methods[name]
+        return None
+
+    def libraries(self) -> list[str]:
+        """The library classes that it inherits from, also through the project's own classes."""
+        return [name for klass in self.lineage() for name in klass.library_bases]
+
+
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+
+
+def own_nodes(node: ast.AST) -> list[ast.AST]:
+    """The nodes of a function's own body, without those of functions and classes nested in it."""
+    found: list[ast.AST] = []
+    body = getattr(node, "body", [])
+    stack: list[ast.AST] = list(body) if isinstance(body, list) else [body]
+    while stack:
+        current = stack.pop()
+        found.append(current)
+        if isinstance(current, _SCOPES):
+            continue
+        stack.extend(ast.iter_child_nodes(current))
+    return found

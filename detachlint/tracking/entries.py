@@ -1,0 +1,198 @@
+"""The order in which a file is interpreted: its top level, then every function on its own."""
+
+from __future__ import annotations
+
+import ast
+
+from detachlint.tracking import backward, classes, interpreter, library
+from detachlint.tracking.analysis import Analysis, Frame
+from detachlint.tracking.definitions import FunctionDefinition, SourceModule
+from detachlint.tracking.environment import State
+from detachlint.tracking.fates import Use
+from detachlint.tracking.places import OUTSIDE, Place
+from detachlint.tracking.values import (
+    NONE,
+    PLAIN,
+    Class,
+    Container,
+    GradMode,
+    Instance,
+    Tuple,
+    Value,
+    join,
+)
+
+
+def interpret_file(analysis: Analysis, module: SourceModule) -> None:
+    """One round over a file; what is learnt stays in `analysis`."""
+    analysis.definitions.clear()
+    analysis.functions.clear()
+    analysis.hooks.clear()
+    frame = Frame(analysis, module, (module.scope,), State())
+    interpreter.run(frame, module.tree.body)
+    if frame.state is not None:
+        for place, value in frame.state.cells.items():
+            _leave(analysis, place, value)
+    done: set[FunctionDefinition] = set()
+    for _ in range(2):
+        # `__init__` first: it says what `self` holds.
+        waiting = sorted(analysis.definitions, key=lambda d: d.name != "__init__")
+        for definition in waiting:
+            interpret_alone(analysis, definition)
+            done.add(definition)
+    for definition, receiver, output in list(analysis.hooks):
+        interpret_hook(analysis, definition, receiver, output)
+
+
+def _leave(analysis: Analysis, place: Place, value: Value) -> None:
+    old = analysis.base.get(place)
+    analysis.base[place] = value if old is None else join(old, value)
+
+
+def interpret_alone(analysis: Analysis, definition: FunctionDefinition) -> None:
+    """A function as code outside of the file may call it: with unknown arguments."""
+    receiver = _receiver(analysis, definition)
+    frame = _frame(analysis, definition, receiver)
+    _bind_unknown(frame, definition, receiver)
+    _interpret(frame, definition)
+
+
+def interpret_hook(
+    analysis: Analysis, definition: FunctionDefinition, receiver: Value, output: Value
+) -> None:
+    """A forward hook as torch calls it: with the module, its inputs, and an output that tracks."""
+    frame = _frame(analysis, definition, receiver)
+    frame.is_hook = True
+    _bind_unknown(frame, definition, receiver)
+    names = [parameter.arg for parameter in definition.node.args.args]
+    if isinstance(receiver, Instance) and names:
+        names = names[1:]
+    if len(names) >= 3:
+        frame.put((frame.scope, names[2]), output)
+    _interpret(frame, definition)
+
+
+def _frame(analysis: Analysis, definition: FunctionDefinition, receiver: Value) -> Frame:
+    scope = analysis.keys("scope", definition.node, 0)
+    state = State(_entry_mode(analysis, definition))
+    frame = Frame(
+        analysis,
+        definition.module,
+        (scope, *definition.scopes),
+        state,
+        definition=definition,
+        receiver=receiver,
+        active=frozenset({definition.node}),
+    )
+    if definition.owner is not None:
+        mode = classes.receiver_mode(frame, definition.owner, definition.name)
+        state.mode = mode or state.mode
+    return frame
+
+
+def _entry_mode(analysis: Analysis, definition: FunctionDefinition) -> GradMode:
+    """Off if a decorator says so, or if every call that can be seen runs under no_grad."""
+    if definition.mode is not None:
+        return definition.mode
+    modes = analysis.facts.called_in.get(analysis.keys("function", definition.node))
+    return GradMode.OFF if modes == {GradMode.OFF} else GradMode.ON
+
+
+def _receiver(analysis: Analysis, definition: FunctionDefinition) -> Value:
+    owner = definition.owner
+    if owner is None or definition.kind == "staticmethod":
+        return NONE
+    if definition.kind == "classmethod":
+        return Class(owner)
+    return Instance((analysis.keys("self", owner.node),), owner)
+
+
+def _bind_unknown(frame: Frame, definition: FunctionDefinition, receiver: Value) -> None:
+    spec = definition.node.args
+    parameters = [*spec.posonlyargs, *spec.args, *spec.kwonlyargs]
+    for position, parameter in enumerate(parameters):
+        bound = position == 0 and receiver is not NONE
+        value = receiver if bound else interpreter.parameter(frame, parameter)
+        frame.put((frame.scope, parameter.arg), value)
+        frame.live.born[(frame.scope, parameter.arg)] = 0
+    for rest in (spec.vararg, spec.kwarg):
+        if rest is not None:
+            frame.put((frame.scope, rest.arg), frame.analysis.unknown(frame.analysis.keys("arg", rest)))
+            frame.live.born[(frame.scope, rest.arg)] = 0
+
+
+def _interpret(frame: Frame, definition: FunctionDefinition) -> None:
+    body = definition.node.body
+    if isinstance(body, ast.expr):
+        from detachlint.tracking import expressions
+
+        value = expressions.evaluate(frame, body)
+        frame.returns.append((value, frame.live, body))
+    else:
+        interpreter.run(frame, body)
+    _finish(frame, definition)
+
+
+def _finish(frame: Frame, definition: FunctionDefinition) -> None:
+    """At the end of a function: what it returns has left, what it stored stays with its objects."""
+    analysis = frame.analysis
+    backpropagates = _framework_backpropagates(frame, definition)
+    ends = [state for _, state, _ in frame.returns]
+    for value, state, node in frame.returns:
+        frame.state = state
+        if backpropagates:
+            backward.backward(frame, node, _loss_of(frame, value))
+        library.use(frame, node, value, Use.RETURNED)
+    for value in frame.yields:
+        library.use(frame, definition.node, value, Use.RETURNED)
+    if frame.state is not None and frame.state not in ends:
+        ends.append(frame.state)
+    for state in ends:
+        analysis.fates.settle(state, 0)
+        _export(frame, state)
+
+
+def _framework_backpropagates(frame: Frame, definition: FunctionDefinition) -> bool:
+    if definition.owner is None:
+        return False
+    models = frame.analysis.models
+    bases = [m for name in definition.owner.libraries() for m in models.lineage(name)]
+    return any(definition.name in model.backward for model in bases)
+
+
+def _loss_of(frame: Frame, value: Value) -> Value:
+    """What a framework backpropagates of a step's result: the value, or its item `loss`."""
+    if isinstance(value, Container) and value.kind == "dict":
+        places = [(site, "['loss']") for site in value.sites]
+        found = [frame.get(place) for place in places]
+        return next((held for held in found if held is not None), PLAIN)
+    if isinstance(value, Tuple) and value.items:
+        return value.items[0]
+    return value
+
+
+def _export(frame: Frame, state: State) -> None:
+    """Leave what the objects from outside hold now, for the functions that find them next."""
+    roots = [site for site in getattr(frame.receiver, "sites", ())]
+    roots += [place[0] for place in state.cells if _is_outside(frame, state, place)]
+    seen: set[int] = set()
+    while roots:
+        base = roots.pop()
+        if base in seen:
+            continue
+        seen.add(base)
+        for offset in frame.analysis.offsets.get(base, ()):
+            value = state.cells.get((base, offset))
+            if value is not None:
+                _leave(frame.analysis, (base, offset), value)
+                roots.extend(getattr(value, "sites", ()))
+    outside = frame.definition.outside_names if frame.definition is not None else frozenset()
+    for place, value in state.cells.items():
+        if place[0] in frame.scopes[1:] and place[1] in outside:
+            _leave(frame.analysis, place, value)
+
+
+def _is_outside(frame: Frame, state: State, place: Place) -> bool:
+    return place[1][0] in ".[" and state.born.get(place[0], OUTSIDE) == OUTSIDE
+
+

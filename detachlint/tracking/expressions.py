@@ -1,0 +1,396 @@
+"""Expressions, from syntax to values.
+
+Every kind of expression has one function. What an operation on tensors gives is decided in `derive`: it
+tracks if an operand tracks and grad mode is on, and it hangs on the operands' lineages. Reading an
+attribute or an item of something unknown gives something unknown with a name of its own, so that a later
+backward can prove it. The value of every expression is remembered, for the fix to find the smallest
+expression that tracks.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Callable, Sequence as Many
+
+from detachlint.tracking import calls, classes, conditions, containers, methods, sinks, targets
+from detachlint.tracking.analysis import Frame
+from detachlint.tracking.arguments import Arguments
+from detachlint.tracking.environment import join_states
+from detachlint.tracking.fates import Use
+from detachlint.tracking.places import element, item
+from detachlint.tracking.values import (
+    ARRAY,
+    CLEAR,
+    PLAIN,
+    Container,
+    Function,
+    Grad,
+    Instance,
+    Library,
+    Lineage,
+    Module,
+    Object,
+    Plain,
+    Sequence,
+    Tensor,
+    Tuple,
+    Unknown,
+    Value,
+    grad_of,
+    join,
+    join_all,
+    lineage_of,
+    origin_of,
+)
+
+_BUILTINS = frozenset(dir(builtins))
+
+
+def evaluate(frame: Frame, node: ast.expr) -> Value:
+    """The value of an expression here; what it does on the way is done."""
+    handler = _HANDLERS.get(type(node))
+    value = handler(frame, node) if handler is not None else PLAIN
+    frame.analysis.seen[node] = value
+    return value
+
+
+def derive(
+    frame: Frame, node: ast.AST, operands: Many[Value], view: bool = False, summed: bool = False
+) -> Value:
+    """What an operation on these operands gives: it tracks if one of them does and grad mode is on."""
+    if not frame.grad_on and not view:
+        return CLEAR
+    strongest = max(operands, key=grad_of, default=PLAIN)
+    grad = grad_of(strongest)
+    hanging = [lineage for lineage in map(lineage_of, operands) if lineage is not None]
+    key = frame.analysis.keys("operation", node)
+    if not hanging:
+        lineage = Lineage(key)
+    elif len(hanging) == 1 and not summed:
+        lineage = hanging[0]
+    else:
+        lineage = Lineage(key, tuple(dict.fromkeys(hanging)), summed=summed)
+    if grad is Grad.UNKNOWN and lineage.key == key:
+        proven = frame.analysis.facts.tracking.get(key)
+        if proven is not None:
+            return Tensor(Grad.TRACKS, frame.origin(proven.node, proven.text), lineage)
+    return Tensor(grad, origin_of(strongest), lineage)
+
+
+def flatten(frame: Frame, value: Value, limit: int = 4) -> list[Value]:
+    """The leaves of a value: the items of tuples, lists and dicts, down to a few levels."""
+    if limit == 0:
+        return []
+    if isinstance(value, Tuple):
+        return [leaf for part in value.items for leaf in flatten(frame, part, limit - 1)]
+    if isinstance(value, Sequence):
+        return flatten(frame, value.element, limit - 1)
+    if isinstance(value, Container):
+        parts = containers.contents(frame, value)
+        return [leaf for part in parts for leaf in flatten(frame, part, limit - 1)]
+    return [value]
+
+
+def load_name(frame: Frame, name: str) -> Value:
+    """What a name means here: the innermost scope that holds it, then the builtins."""
+    for scope in frame.scopes:
+        value = frame.get((scope, name))
+        if value is not None:
+            return value
+    if name in _BUILTINS:
+        return Library("builtins." + name)
+    return frame.analysis.unknown(frame.analysis.keys("name", frame.module.path, name))
+
+
+def _name(frame: Frame, node: ast.Name) -> Value:
+    return load_name(frame, node.id)
+
+
+def _constant(frame: Frame, node: ast.Constant) -> Value:
+    return Plain(node.value)
+
+
+def _attribute(frame: Frame, node: ast.Attribute) -> Value:
+    return classes.attribute_of(frame, evaluate(frame, node.value), node.attr, node)
+
+
+def _subscript(frame: Frame, node: ast.Subscript) -> Value:
+    base = evaluate(frame, node.value)
+    index = evaluate(frame, node.slice)
+    return item_of(frame, base, index, node)
+
+
+def item_of(frame: Frame, base: Value, index: Value, node: ast.AST) -> Value:
+    """What `base[index]` gives."""
+    if isinstance(base, Tensor):
+        return derive(frame, node, [base, *_tensors(index)], view=True)
+    if isinstance(base, (Tuple, Sequence, Container)):
+        return containers.item_of(frame, base, index, node)
+    if isinstance(base, Module):
+        return base.child if base.child is not None else base
+    if isinstance(base, Unknown):
+        return part_of(frame, base, f"[{_constant_of(index)!r}]")
+    if isinstance(base, Instance):
+        return methods.call_method(frame, node, base, "__getitem__", Arguments((index,)))
+    if isinstance(base, Object):
+        return base
+    return PLAIN if isinstance(base, Plain) else frame.analysis.unknown(frame.analysis.keys("item", node))
+
+
+def part_of(frame: Frame, base: Unknown, offset: str) -> Value:
+    """An attribute or item of something unknown: what was put there, or something unknown of its own."""
+    stored = frame.get((base.key, offset))
+    if stored is not None:
+        return stored
+    key = frame.analysis.keys("part", base.key, offset)
+    return frame.analysis.unknown(key, Lineage(key, (base.lineage,) if base.lineage else ()))
+
+
+def _constant_of(index: Value) -> object:
+    return index.constant if isinstance(index, Plain) and index.constant is not ... else "*"
+
+
+def _tensors(value: Value) -> list[Value]:
+    if isinstance(value, Tuple):
+        return [part for part in value.items if isinstance(part, Tensor)]
+    return [value] if isinstance(value, Tensor) else []
+
+
+def _binary(frame: Frame, node: ast.BinOp) -> Value:
+    left, right = evaluate(frame, node.left), evaluate(frame, node.right)
+    return operate(frame, node, left, right, node.op)
+
+
+def operate(frame: Frame, node: ast.AST, left: Value, right: Value, op: ast.operator) -> Value:
+    """What a binary operator gives; lists concatenate, arrays stay arrays, tensors derive."""
+    if isinstance(left, Plain) and isinstance(right, Plain):
+        return PLAIN
+    if isinstance(left, Plain) and isinstance(left.constant, str):
+        return PLAIN
+    if isinstance(left, (Container, Tuple, Sequence)):
+        return containers.operate(frame, node, left, right)
+    if isinstance(right, (Container, Tuple, Sequence)) and not isinstance(left, Tensor):
+        return containers.operate(frame, node, right, left)
+    for mine, other in ((left, right), (right, left)):
+        if isinstance(mine, Object) and mine.name == ARRAY and not isinstance(other, Tensor):
+            return mine
+    if isinstance(left, Tensor) and isinstance(right, Object) and right.name == ARRAY:
+        sinks.array_operand(frame, node, left)
+        return right
+    if isinstance(left, Instance):
+        return frame.analysis.unknown(frame.analysis.keys("operation", node))
+    operands = [v for v in (left, right) if isinstance(v, (Tensor, Unknown, Object))]
+    return derive(frame, node, operands, summed=isinstance(op, (ast.Add, ast.Sub)))
+
+
+def _unary(frame: Frame, node: ast.UnaryOp) -> Value:
+    operand = evaluate(frame, node.operand)
+    if isinstance(node.op, ast.Not):
+        measure(frame, operand, node)
+        return PLAIN
+    if isinstance(operand, Plain):
+        return Plain(-operand.constant) if isinstance(operand.constant, int) else PLAIN
+    return derive(frame, node, [operand]) if not isinstance(operand, Object) else operand
+
+
+def _compare(frame: Frame, node: ast.Compare) -> Value:
+    values = [evaluate(frame, part) for part in (node.left, *node.comparators)]
+    for value in values:
+        measure(frame, value, node)
+    if any(isinstance(op, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in node.ops):
+        return PLAIN
+    return CLEAR if any(isinstance(value, (Tensor, Unknown)) for value in values) else PLAIN
+
+
+def measure(frame: Frame, value: Value, node: ast.AST) -> None:
+    """Only numbers are taken from this value here."""
+    for leaf in flatten(frame, value):
+        frame.analysis.fates.use(lineage_of(leaf), Use.MEASURED, node)
+
+
+def _bool_op(frame: Frame, node: ast.BoolOp) -> Value:
+    values = [evaluate(frame, part) for part in node.values]
+    return join_all(values) or PLAIN
+
+
+def _conditional(frame: Frame, node: ast.IfExp) -> Value:
+    evaluate(frame, node.test)
+    before = frame.live.copy()
+    conditions.narrow(frame, node.test, True)
+    first = evaluate(frame, node.body)
+    after = frame.state
+    frame.state = before
+    conditions.narrow(frame, node.test, False)
+    second = evaluate(frame, node.orelse)
+    frame.state = join_states(after, frame.state)
+    return join(first, second)
+
+
+def _tuple(frame: Frame, node: ast.Tuple) -> Value:
+    if any(isinstance(part, ast.Starred) for part in node.elts):
+        return Sequence(_joined_elements(frame, node.elts))
+    return Tuple(tuple(evaluate(frame, part) for part in node.elts))
+
+
+def _joined_elements(frame: Frame, parts: Many[ast.expr]) -> Value:
+    values = []
+    for part in parts:
+        if isinstance(part, ast.Starred):
+            values.append(iterate(frame, evaluate(frame, part.value), part))
+        else:
+            values.append(evaluate(frame, part))
+    return join_all(values) or PLAIN
+
+
+def _list(frame: Frame, node: ast.List | ast.Set) -> Value:
+    starred = any(isinstance(part, ast.Starred) for part in node.elts)
+    if starred:
+        values = [_joined_elements(frame, node.elts)]
+    else:
+        values = [evaluate(frame, part) for part in node.elts]
+    return containers.make(frame, node, values, keyed=not starred)
+
+
+def _dict(frame: Frame, node: ast.Dict) -> Value:
+    found = containers.make(frame, node, [], kind="dict")
+    for key, part in zip(node.keys, node.values, strict=True):
+        value = evaluate(frame, part)
+        if key is None:
+            containers.update(frame, found, value)
+            continue
+        name = evaluate(frame, key)
+        containers.put(frame, found, name, value)
+    return found
+
+
+def _comprehension(
+    frame: Frame, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
+) -> Value:
+    site = frame.site(node)
+    frame.depth += 1
+    for generator in node.generators:
+        source = evaluate(frame, generator.iter)
+        targets.assign(frame, generator.target, iterate(frame, source, generator.iter))
+        for test in generator.ifs:
+            evaluate(frame, test)
+            conditions.narrow(frame, test, True)
+    body = node.value if isinstance(node, ast.DictComp) else node.elt
+    value = evaluate(frame, body)
+    if isinstance(node, ast.DictComp):
+        evaluate(frame, node.key)
+    frame.depth -= 1
+    if isinstance(node, ast.GeneratorExp):
+        return Sequence(value)
+    kind = "dict" if isinstance(node, ast.DictComp) else "list"
+    found = Container((site,), kind)
+    sinks.comprehension(frame, node, body, value, element(site))
+    frame.add(element(site), sinks.marked(frame, node, value, element(site)))
+    return found
+
+
+def iterate(frame: Frame, value: Value, node: ast.AST) -> Value:
+    """What a loop variable over this value holds."""
+    if isinstance(value, Tensor):
+        return derive(frame, node, [value], view=True)
+    if isinstance(value, (Tuple, Sequence, Container)):
+        return containers.iterate(frame, value)
+    if isinstance(value, Module):
+        return value.child if value.child is not None else value
+    if isinstance(value, Unknown):
+        stored = frame.get(element(value.key))
+        return part_of(frame, value, "[*]") if stored is None else stored
+    if isinstance(value, Instance):
+        return methods.iterate_instance(frame, value, node)
+    if isinstance(value, Object):
+        return value if value.name == ARRAY else _fresh(frame, node)
+    return PLAIN if isinstance(value, Plain) else _fresh(frame, node)
+
+
+def _fresh(frame: Frame, node: ast.AST) -> Value:
+    return frame.analysis.unknown(frame.analysis.keys("item", node))
+
+
+def _lambda(frame: Frame, node: ast.Lambda) -> Value:
+    return Function(classes.define_function(frame, node))
+
+
+def _formatted(frame: Frame, node: ast.JoinedStr) -> Value:
+    for part in node.values:
+        if isinstance(part, ast.FormattedValue):
+            measure(frame, evaluate(frame, part.value), part)
+    return PLAIN
+
+
+def _await(frame: Frame, node: ast.Await) -> Value:
+    return evaluate(frame, node.value)
+
+
+def _yield(frame: Frame, node: ast.Yield) -> Value:
+    value = evaluate(frame, node.value) if node.value is not None else PLAIN
+    frame.yields.append(value)
+    frame.yield_mode = frame.live.mode
+    return frame.analysis.unknown(frame.analysis.keys("item", node))
+
+
+def _yield_from(frame: Frame, node: ast.YieldFrom) -> Value:
+    frame.yields.append(iterate(frame, evaluate(frame, node.value), node))
+    return PLAIN
+
+
+def _walrus(frame: Frame, node: ast.NamedExpr) -> Value:
+    value = evaluate(frame, node.value)
+    targets.assign(frame, node.target, value)
+    return value
+
+
+def _starred(frame: Frame, node: ast.Starred) -> Value:
+    return iterate(frame, evaluate(frame, node.value), node)
+
+
+def _slice(frame: Frame, node: ast.Slice) -> Value:
+    for part in (node.lower, node.upper, node.step):
+        if part is not None:
+            evaluate(frame, part)
+    return Plain(slice)
+
+
+def _call(frame: Frame, node: ast.Call) -> Value:
+    return calls.call(frame, node)
+
+
+def item_place(base: int, index: Value) -> tuple[int, str]:
+    """The place of an item: its own under a constant key, else the common one."""
+    if isinstance(index, Plain) and isinstance(index.constant, (str, int)):
+        return item(base, index.constant)
+    return element(base)
+
+
+_HANDLERS: dict[type[ast.AST], Callable[..., Value]] = {
+    ast.Name: _name,
+    ast.Constant: _constant,
+    ast.Attribute: _attribute,
+    ast.Subscript: _subscript,
+    ast.BinOp: _binary,
+    ast.UnaryOp: _unary,
+    ast.Compare: _compare,
+    ast.BoolOp: _bool_op,
+    ast.IfExp: _conditional,
+    ast.Tuple: _tuple,
+    ast.List: _list,
+    ast.Set: _list,
+    ast.Dict: _dict,
+    ast.ListComp: _comprehension,
+    ast.SetComp: _comprehension,
+    ast.GeneratorExp: _comprehension,
+    ast.DictComp: _comprehension,
+    ast.Lambda: _lambda,
+    ast.JoinedStr: _formatted,
+    ast.Await: _await,
+    ast.Yield: _yield,
+    ast.YieldFrom: _yield_from,
+    ast.NamedExpr: _walrus,
+    ast.Starred: _starred,
+    ast.Slice: _slice,
+    ast.Call: _call,
+}

@@ -1,0 +1,97 @@
+"""What the code proves about its values, wherever it says so.
+
+A training loop names its types nowhere, yet it shows them: `loss.backward()` proves that the definition
+of `loss` that reaches there requires grad, or torch would raise; `Adam(net.parameters())` proves that
+calling `net` gives tensors that do. Such evidence often stands *after* the place it explains, and in
+another function. So facts are kept per definition, across functions, and the file is interpreted again
+until no new fact turns up.
+
+What follows for the ingredients of a proven value is a matter of care:
+
+* the summands of a sum speak for themselves when they are results of calls (nobody adds a constant with a
+  call to a loss): all of them are proven;
+* of other operations and calls, an ingredient is proven if it is the only candidate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from detachlint.tracking.events import Note
+from detachlint.tracking.places import Keys
+from detachlint.tracking.values import GradMode, Lineage
+
+_CANDIDATES = ("call", "operation")
+
+
+@dataclass(slots=True)
+class Facts:
+    """Evidence by definition key; it only grows."""
+
+    keys: Keys
+    tracking: dict[int, Note] = field(default_factory=dict)
+    parts: dict[int, Note] = field(default_factory=dict)
+    modules: dict[int, Note] = field(default_factory=dict)
+    differentiable: dict[int, Note] = field(default_factory=dict)
+    frozen: dict[int, None] = field(default_factory=dict)
+    thawed: dict[int, None] = field(default_factory=dict)
+    called_in: dict[int, set[GradMode]] = field(default_factory=dict)
+
+    def size(self) -> int:
+        """Grows with every new fact; equal sizes mean that a round learnt nothing."""
+        tables = (self.tracking, self.parts, self.modules, self.differentiable, self.frozen, self.thawed)
+        return sum(map(len, tables)) + sum(map(len, self.called_in.values()))
+
+    def is_frozen(self, key: int) -> bool:
+        """Whether the module's parameters were told not to require grad, and never to do so again."""
+        return key in self.frozen and key not in self.thawed
+
+    def prove(self, lineage: Lineage | None, note: Note) -> None:
+        """Record that what `lineage` stands for was backpropagated at `note`."""
+        if lineage is not None:
+            self._prove(lineage, note, set())
+
+    def _prove(self, lineage: Lineage, note: Note, seen: set[Lineage]) -> None:
+        if lineage in seen:
+            return
+        seen.add(lineage)
+        if lineage.key < 0 or lineage.entered is not None or lineage.place is not None:
+            for parent in lineage.parents:
+                self._prove(parent, note, seen)
+            return
+        self.tracking.setdefault(lineage.key, note)
+        whole = self._whole(lineage)
+        if whole is not lineage:
+            self.parts.setdefault(whole.key, note)
+            self._prove_callee(whole, note)
+            return
+        self._prove_callee(lineage, note)
+        candidates = self._candidates(lineage)
+        if lineage.summed:
+            for parent in candidates:
+                self._prove(parent, note, seen)
+        elif len({self._whole(parent) for parent in candidates}) == 1:
+            self._prove(self._whole(candidates[0]), note, seen)
+
+    def _prove_callee(self, lineage: Lineage, note: Note) -> None:
+        if lineage.call is None:
+            return
+        table = self.differentiable if self._candidates(lineage) else self.modules
+        table.setdefault(lineage.call.key, note)
+
+    def _candidates(self, lineage: Lineage) -> list[Lineage]:
+        return [parent for parent in lineage.parents if self._is_candidate(parent)]
+
+    def _whole(self, lineage: Lineage) -> Lineage:
+        """The call's result of which this is an item or attribute."""
+        while lineage.key >= 0 and self._kind(lineage) == "part" and lineage.parents:
+            lineage = lineage.parents[0]
+        return lineage
+
+    def _is_candidate(self, lineage: Lineage) -> bool:
+        if lineage.key < 0 or lineage.entered is not None or lineage.place is not None:
+            return bool(lineage.parents) and all(self._is_candidate(parent) for parent in lineage.parents)
+        return self._kind(self._whole(lineage)) in _CANDIDATES
+
+    def _kind(self, lineage: Lineage) -> object:
+        return self.keys.thing(lineage.key)[0]

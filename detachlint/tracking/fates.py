@@ -1,0 +1,125 @@
+"""What becomes of a kept value, and whether keeping its graph was right.
+
+Keeping a graph is often the point: losses are summed and then backpropagated, log-probabilities wait for
+the end of the episode. So nothing is reported where a value is kept. The keep is written down, the
+interpretation goes on, and every value that is later read from that place carries the place in its
+lineage. At the end the place's uses decide:
+
+* a backward reached it: the graph was wanted;
+* the graph was spent, consumed by a backward, when it was kept or before the next iteration: nobody can
+  differentiate it any more, keeping it is pure loss;
+* the place escaped to code that cannot be seen: nothing is said;
+* all that remains are measurements, or nothing at all: the graph was kept for no one.
+"""
+
+from __future__ import annotations
+
+import ast
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from detachlint.tracking.environment import State
+from detachlint.tracking.places import Place
+from detachlint.tracking.values import Lineage, Origin
+
+
+class Use(enum.Enum):
+    """What was done with a value read from a place, as far as it bears on its graph."""
+
+    DIFFERENTIATED = "differentiated"
+    ESCAPED = "escaped"
+    RETURNED = "returned"
+    MEASURED = "measured"
+
+
+@dataclass(eq=False, slots=True)
+class Keep:
+    """A value was kept in a place that outlives it."""
+
+    place: Place
+    how: str
+    callee: str
+    path: str
+    node: ast.AST
+    detach: tuple[ast.expr, ...]
+    origin: Origin | None
+    lineage: Lineage | None
+    outlives: str
+    depth: int
+    born: int
+    unfixable: str | None = None
+    spent: bool = False
+    spent_by: Origin | None = None
+    sibling: str | None = None
+    private: bool = True
+
+
+@dataclass(slots=True)
+class Fates:
+    """The uses of every place, and the keeps that wait for their verdict."""
+
+    uses: dict[Place, dict[Use, ast.AST]] = field(default_factory=dict)
+    keeps: list[Keep] = field(default_factory=list)
+    _walked: dict[Use, set[Lineage]] = field(default_factory=dict)
+
+    def use(self, lineage: Lineage | None, use: Use, node: ast.AST) -> None:
+        """Note `use` for every place that `lineage` was read from."""
+        walked = self._walked.setdefault(use, set())
+        stack = [lineage] if lineage is not None else []
+        while stack:
+            current = stack.pop()
+            if current in walked:
+                continue
+            walked.add(current)
+            if current.place is not None:
+                self.uses.setdefault(current.place, {}).setdefault(use, node)
+            stack.extend(current.parents)
+
+    def use_place(self, place: Place, use: Use, node: ast.AST) -> None:
+        """Note `use` for a place itself, a container that was handed on."""
+        self.uses.setdefault(place, {}).setdefault(use, node)
+
+    def settle(self, state: State, depth: int) -> None:
+        """At the end of an iteration of the loop at `depth`, or of a call: see what was spent meanwhile."""
+        if not state.spent:
+            return
+        for keep in self.keeps:
+            if keep.spent or keep.depth < depth or keep.born >= depth:
+                continue
+            keep.spent = is_spent(keep.lineage, state)
+
+
+def ancestors(lineage: Lineage | None) -> Iterable[Lineage]:
+    """Every definition that `lineage` was computed from, itself first."""
+    seen: set[Lineage] = set()
+    stack = [lineage] if lineage is not None else []
+    while stack:
+        current = stack.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        yield current
+        stack.extend(current.parents)
+
+
+def spend(lineage: Lineage | None, state: State) -> None:
+    """A backward consumed this graph."""
+    for ancestor in ancestors(lineage):
+        state.spent[ancestor] = None
+
+
+def is_spent(lineage: Lineage | None, state: State) -> bool:
+    """Whether a part of this graph was consumed, so that differentiating it again would raise."""
+    return bool(state.spent) and any(ancestor in state.spent for ancestor in ancestors(lineage))
+
+
+def is_wasted(keep: Keep, uses: dict[Use, ast.AST]) -> bool:
+    """The verdict: nobody can, or nobody does, differentiate what was kept."""
+    if Use.DIFFERENTIATED in uses:
+        return False
+    if keep.spent or keep.sibling is not None:
+        return True
+    if Use.ESCAPED in uses or Use.RETURNED in uses:
+        return False
+    return keep.private or Use.MEASURED in uses

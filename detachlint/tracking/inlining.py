@@ -1,0 +1,230 @@
+"""Calls of the project's own functions: the body is interpreted with the arguments at hand.
+
+That is a summary instantiated at the call: what is returned for these arguments, what is kept of them and
+where, what is backpropagated, in which grad mode. A bound on depth and on work, and the cut at recursion, keep
+it finite; beyond them a call is one of code that cannot be seen.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from detachlint.tracking import classes, expressions, interpreter, methods
+from detachlint.tracking.analysis import MAX_DEPTH, MAX_WORK, Frame
+from detachlint.tracking.arguments import Arguments
+from detachlint.tracking.definitions import FunctionDefinition
+from detachlint.tracking.environment import State, join_states
+from detachlint.tracking.values import (
+    NONE,
+    PLAIN,
+    Class,
+    Container,
+    Entry,
+    Function,
+    GradMode,
+    Lineage,
+    ManagedBlock,
+    Object,
+    Sequence,
+    Tensor,
+    Tuple,
+    Unknown,
+    Value,
+    join,
+    lineage_of,
+    with_lineage,
+)
+
+
+def call_function(frame: Frame, node: ast.AST, function: Function, arguments: Arguments) -> Value:
+    """What calling a function of the project gives here."""
+    definition = function.definition
+    analysis = frame.analysis
+    mode = _mode(frame, definition, function.receiver)
+    entered_mode = mode or frame.live.mode
+    analysis.facts.called_in.setdefault(analysis.keys("function", definition.node), set()).add(entered_mode)
+    too_deep = frame.level >= MAX_DEPTH or definition.node in frame.active or analysis.work > MAX_WORK
+    if too_deep:
+        return methods.call_unknown(frame, node, None, arguments)
+    inner = _frame(frame, node, function)
+    state = frame.live
+    before, state.mode = state.mode, entered_mode
+    untouched = state.copy() if _may_only_raise(definition) else None
+    bind(inner, function, arguments, node)
+    result = _run(inner, definition)
+    after = _leave(inner)
+    if after is None:
+        frame.state = untouched or state
+        frame.live.mode = before
+        return methods.call_unknown(frame, node, None, arguments)
+    frame.state = after
+    after.mode = before
+    _forget_names(inner, after, definition)
+    return result
+
+
+def _mode(frame: Frame, definition: FunctionDefinition, receiver: Value | None) -> GradMode | None:
+    if definition.mode is not None:
+        return definition.mode
+    if definition.owner is not None:
+        return classes.receiver_mode(frame, definition.owner, definition.name)
+    return None
+
+
+def _frame(frame: Frame, node: ast.AST, function: Function) -> Frame:
+    definition = function.definition
+    context = frame.analysis.keys("context", frame.context, node, definition.node)
+    scope = frame.analysis.keys("scope", definition.node, context)
+    return Frame(
+        analysis=frame.analysis,
+        module=definition.module,
+        scopes=(scope, *definition.scopes),
+        state=frame.state,
+        context=context,
+        depth=frame.depth,
+        level=frame.level + 1,
+        definition=definition,
+        receiver=function.receiver,
+        caller=frame,
+        active=frame.active | {definition.node},
+    )
+
+
+def _may_only_raise(definition: FunctionDefinition) -> bool:
+    body = definition.node.body
+    return isinstance(body, list) and any(isinstance(part, ast.Raise) for part in body)
+
+
+def _run(inner: Frame, definition: FunctionDefinition) -> Value:
+    body = definition.node.body
+    if isinstance(body, ast.expr):
+        value = expressions.evaluate(inner, body)
+        inner.returns.append((value, inner.live, body))
+        inner.state = None
+        return value
+    interpreter.run(inner, body)
+    if definition.is_context_manager:
+        yielded = inner.yields[0] if inner.yields else NONE
+        return ManagedBlock(inner.yield_mode or GradMode.ON, yielded)
+    if definition.is_generator:
+        found: Value | None = None
+        for value in inner.yields:
+            found = value if found is None else join(found, value)
+        return Sequence(found if found is not None else PLAIN)
+    return returned(inner)
+
+
+def returned(inner: Frame) -> Value:
+    """The join of what a function's returns give; a bare end gives None."""
+    found: Value | None = None
+    for value, _, _ in inner.returns:
+        found = value if found is None else join(found, value)
+    if found is None:
+        return NONE
+    return found
+
+
+def _leave(inner: Frame) -> State | None:
+    after = inner.state
+    for _, state, _ in inner.returns:
+        after = join_states(after, state)
+    return after
+
+
+def _forget_names(inner: Frame, state: State, definition: FunctionDefinition) -> None:
+    if any(isinstance(part, (ast.FunctionDef, ast.Lambda, ast.ClassDef)) for part in ast.walk(definition.node)
+           if part is not definition.node):
+        return
+    scope = inner.scope
+    for place in [place for place in state.cells if place[0] == scope]:
+        del state.cells[place]
+        state.born.pop(place, None)
+
+
+def bind(inner: Frame, function: Function, arguments: Arguments, node: ast.AST) -> None:
+    """Bind the parameters: arguments, then defaults, then unknown."""
+    definition = function.definition
+    spec = definition.node.args
+    positional = [*spec.posonlyargs, *spec.args]
+    given = list(arguments.positional)
+    written = list(arguments.expressions)
+    if function.receiver is not None and definition.kind != "staticmethod" and definition.owner is not None:
+        receiver = function.receiver
+        if definition.kind == "classmethod" and not isinstance(receiver, Class):
+            receiver = Class(definition.owner)
+        given.insert(0, receiver)
+        written.insert(0, None)
+    taken: dict[str, Value] = {}
+    for position, parameter in enumerate(positional):
+        if position < len(given):
+            expression = written[position] if position < len(written) else None
+            taken[parameter.arg] = _entered(inner, node, given[position], expression, parameter)
+    for parameter in (*positional, *spec.kwonlyargs):
+        if parameter.arg in arguments.keywords:
+            expression = arguments.keyword_expressions.get(parameter.arg)
+            value = arguments.keywords[parameter.arg]
+            taken[parameter.arg] = _entered(inner, node, value, expression, parameter)
+    _defaults(inner, definition, taken, unsure=arguments.spread)
+    _rest(inner, spec, given[len(positional) :], arguments, taken, node)
+    for name, value in taken.items():
+        place = (inner.scope, name)
+        inner.put(place, value)
+        inner.live.born[place] = inner.depth
+
+
+def _entered(
+    inner: Frame, node: ast.AST, value: Value, expression: ast.expr | None, parameter: ast.arg
+) -> Value:
+    lineage = lineage_of(value)
+    if not isinstance(node, ast.Call) or expression is None:
+        return value
+    caller = inner.caller
+    assert caller is not None
+    entry = Entry(inner.context, node, expression, ast.unparse(node.func), caller.module.path)
+    key = inner.analysis.keys("entered", parameter)
+    if lineage is not None and isinstance(value, (Tensor, Unknown, Object)):
+        return with_lineage(value, Lineage(key, (lineage,), entered=entry))
+    if isinstance(value, Tuple):
+        return Tuple(tuple(_entered(inner, node, part, expression, parameter) for part in value.items))
+    if isinstance(value, Container):
+        return value
+    return value
+
+
+def _defaults(inner: Frame, definition: FunctionDefinition, taken: dict[str, Value], unsure: bool) -> None:
+    spec = definition.node.args
+    positional = [*spec.posonlyargs, *spec.args]
+    defaults = dict(zip([p.arg for p in positional[len(positional) - len(spec.defaults) :]], spec.defaults,
+                        strict=True))
+    pairs = zip(spec.kwonlyargs, spec.kw_defaults, strict=True)
+    defaults |= {p.arg: value for p, value in pairs if value is not None}
+    for parameter in (*positional, *spec.kwonlyargs):
+        if parameter.arg in taken:
+            continue
+        default = defaults.get(parameter.arg)
+        if default is not None and not unsure:
+            taken[parameter.arg] = expressions.evaluate(inner, default)
+        else:
+            taken[parameter.arg] = interpreter.parameter(inner, parameter)
+
+
+def _rest(
+    inner: Frame,
+    spec: ast.arguments,
+    extra: list[Value],
+    arguments: Arguments,
+    taken: dict[str, Value],
+    node: ast.AST,
+) -> None:
+    if spec.vararg is not None:
+        spread = arguments.spread and not extra
+        taken[spec.vararg.arg] = (
+            interpreter.parameter(inner, spec.vararg) if spread else Tuple(tuple(extra))
+        )
+    if spec.kwarg is not None:
+        names = {parameter.arg for parameter in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)}
+        found = Container((inner.site(spec.kwarg),), "dict")
+        for name, value in arguments.keywords.items():
+            if name not in names:
+                inner.put((found.sites[0], f"[{name!r}]"), value)
+        taken[spec.kwarg.arg] = found

@@ -1,0 +1,446 @@
+"""Statements, in the order in which they run.
+
+`run` interprets a list of statements on the frame's state. A path that ends (return, raise, break, continue)
+leaves no state; where paths meet their states are joined. A loop's body is interpreted until its head holds
+nothing new, which takes two or three rounds, because the lattice is shallow. At the end of each iteration the
+keeps made in it learn whether their graph was spent meanwhile.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from detachlint.tracking import (
+    accumulation,
+    annotations,
+    classes,
+    conditions,
+    expressions,
+    inlining,
+    modes,
+    project,
+    targets,
+)
+from detachlint.tracking.analysis import Frame, Loop
+from detachlint.tracking.arguments import Arguments
+from detachlint.tracking.environment import State, join_states, same
+from detachlint.tracking.values import (
+    NONE,
+    PLAIN,
+    Class,
+    Function,
+    GradMode,
+    Instance,
+    Library,
+    ManagedBlock,
+    ModeSwitch,
+    Unknown,
+    Value,
+)
+
+_MAX_ROUNDS = 4
+
+
+def run(frame: Frame, body: list[ast.stmt]) -> None:
+    """Interpret statements in order, as far as they are reached."""
+    for statement in body:
+        if frame.state is None:
+            return
+        frame.analysis.work += 1
+        frame.statement = statement
+        handler = _HANDLERS.get(type(statement))
+        if handler is not None:
+            handler(frame, statement)
+
+
+def parameter(frame: Frame, node: ast.arg) -> Value:
+    """A parameter of which only the definition is known: its annotation may tell its kind."""
+    key = frame.analysis.keys("arg", node)
+    if node.annotation is not None:
+        known = annotations.value_of(frame, node.annotation, key)
+        if known is not None:
+            return known
+    return frame.analysis.unknown(key)
+
+
+def _expression(frame: Frame, node: ast.Expr) -> None:
+    value = expressions.evaluate(frame, node.value)
+    # `torch.set_grad_enabled(False)` works as a statement; a bare `torch.no_grad()` does nothing.
+    if isinstance(value, ModeSwitch) and isinstance(node.value, ast.Call):
+        callee = frame.analysis.seen.get(node.value.func)
+        if isinstance(callee, Library) and callee.name.endswith("set_grad_enabled"):
+            frame.live.mode = value.mode
+
+
+def _assign(frame: Frame, node: ast.Assign) -> None:
+    if _assign_in_pairs(frame, node):
+        return
+    value = expressions.evaluate(frame, node.value)
+    for target in node.targets:
+        assign_to(frame, node, target, value, node.value)
+
+
+def _assign_in_pairs(frame: Frame, node: ast.Assign) -> bool:
+    """`a, b = a + x, b + y`: each target is one of its own accumulation."""
+    target, value = node.targets[0], node.value
+    if len(node.targets) > 1 or not isinstance(target, ast.Tuple) or not isinstance(value, ast.Tuple):
+        return False
+    if len(target.elts) != len(value.elts):
+        return False
+    if any(isinstance(part, ast.Starred) for part in (*target.elts, *value.elts)):
+        return False
+    values = [expressions.evaluate(frame, part) for part in value.elts]
+    for place, part, written in zip(target.elts, values, value.elts, strict=True):
+        assign_to(frame, node, place, part, written)
+    return True
+
+
+def assign_to(
+    frame: Frame, node: ast.stmt, target: ast.expr, value: Value, written: ast.expr
+) -> None:
+    """One target of an assignment, which may be an accumulation in disguise."""
+    held = accumulation.rebound(frame, node, target, value, written)
+    if held is None:
+        targets.assign(frame, target, value, written)
+        return
+    if isinstance(target, ast.Name):
+        place = targets.name_place(frame, target.id)
+        targets.assign_name(frame, target.id, held, born=frame.born(place))
+        return
+    targets.assign(frame, target, held, written)
+
+
+def _annotated(frame: Frame, node: ast.AnnAssign) -> None:
+    if node.value is not None:
+        value = expressions.evaluate(frame, node.value)
+        if isinstance(value, Unknown):
+            value = annotations.value_of(frame, node.annotation, value.key) or value
+        assign_to(frame, node, node.target, value, node.value)
+
+
+def _augmented(frame: Frame, node: ast.AugAssign) -> None:
+    accumulation.augmented(frame, node)
+
+
+def _return(frame: Frame, node: ast.Return) -> None:
+    value = expressions.evaluate(frame, node.value) if node.value is not None else NONE
+    frame.returns.append((value, frame.live, node))
+    frame.state = None
+
+
+def _raise(frame: Frame, node: ast.Raise) -> None:
+    if node.exc is not None:
+        expressions.evaluate(frame, node.exc)
+    frame.state = None
+
+
+def _if(frame: Frame, node: ast.If) -> None:
+    expressions.evaluate(frame, node.test)
+    outcome = _constant_test(frame, node.test)
+    before = frame.live
+    key = conditions.key_of(node.test)
+    otherwise = before.copy()
+    after_true: State | None = None
+    after_false: State | None = None
+    if outcome is not False:
+        conditions.narrow(frame, node.test, True)
+        run(frame, node.body)
+        after_true = frame.state
+    frame.state = otherwise
+    if outcome is not True:
+        conditions.narrow(frame, node.test, False)
+        run(frame, node.orelse)
+        after_false = frame.state
+    if outcome is not None:
+        frame.state = after_true if outcome else after_false
+        return
+    if key is not None and not key[1]:
+        after_true, after_false = after_false, after_true
+    frame.state = join_states(after_true, after_false, key[0] if key is not None else None)
+
+
+def _constant_test(frame: Frame, test: ast.expr) -> bool | None:
+    """A condition whose outcome is known: a flag that this call passes, `while True`."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        inner = _constant_test(frame, test.operand)
+        return None if inner is None else not inner
+    value = frame.analysis.seen.get(test)
+    constant = getattr(value, "constant", None)
+    if isinstance(constant, bool) and isinstance(test, (ast.Name, ast.Constant)):
+        return constant
+    return None
+
+
+def _for(frame: Frame, node: ast.For | ast.AsyncFor) -> None:
+    source = expressions.evaluate(frame, node.iter)
+
+    def enter() -> None:
+        element = expressions.iterate(frame, source, node.iter)
+        targets.assign(frame, node.target, element)
+
+    _loop(frame, node, enter, endless=False)
+
+
+def _while(frame: Frame, node: ast.While) -> None:
+    def enter() -> None:
+        expressions.evaluate(frame, node.test)
+        conditions.narrow(frame, node.test, True)
+
+    constant = isinstance(node.test, ast.Constant) and bool(node.test.value)
+    _loop(frame, node, enter, endless=constant)
+
+
+def _loop(
+    frame: Frame, node: ast.For | ast.AsyncFor | ast.While, enter: Callable[[], None], endless: bool
+) -> None:
+    head = frame.live
+    exits: list[State] = []
+    loop = Loop()
+    for _ in range(_MAX_ROUNDS):
+        frame.state = head.copy()
+        loop = Loop()
+        frame.loops.append(loop)
+        frame.depth += 1
+        enter()
+        run(frame, node.body)
+        end = frame.state
+        # Leaving the body leaves the `with` blocks in it too.
+        for state in (*loop.continues, *loop.breaks):
+            state.mode = head.mode
+        for state in loop.continues:
+            end = join_states(end, state)
+        if end is not None:
+            frame.analysis.fates.settle(end, frame.depth)
+        frame.depth -= 1
+        frame.loops.pop()
+        following = join_states(head, end)
+        assert following is not None
+        exits = loop.breaks
+        if following is head or same(following, head):
+            head = following
+            break
+        head = following
+    frame.state = None if endless else head
+    if frame.state is not None:
+        run(frame, node.orelse)
+    for state in exits:
+        frame.state = join_states(frame.state, state)
+    if frame.state is not None:
+        _lower(frame)
+
+
+def _lower(frame: Frame) -> None:
+    """What was born in the loop is, seen from behind it, as old as the code around the loop."""
+    born = frame.live.born
+    for key, depth in born.items():
+        if depth > frame.depth:
+            born[key] = frame.depth
+
+
+def _break(frame: Frame, node: ast.Break) -> None:
+    if frame.loops:
+        frame.loops[-1].breaks.append(frame.live)
+    frame.state = None
+
+
+def _continue(frame: Frame, node: ast.Continue) -> None:
+    if frame.loops:
+        frame.loops[-1].continues.append(frame.live)
+    frame.state = None
+
+
+def _try(frame: Frame, node: ast.Try) -> None:
+    raised: State | None = frame.live.copy()
+    for statement in node.body:
+        if frame.state is None:
+            break
+        run(frame, [statement])
+        if frame.state is not None:
+            raised = join_states(raised, frame.state.copy())
+    if frame.state is not None:
+        run(frame, node.orelse)
+    after = frame.state
+    for handler in node.handlers:
+        frame.state = raised.copy() if raised is not None else None
+        if frame.state is not None and handler.name is not None:
+            targets.assign_name(frame, handler.name, PLAIN)
+        run(frame, handler.body)
+        after = join_states(after, frame.state)
+    frame.state = after
+    if node.finalbody:
+        _finally(frame, node, raised)
+
+
+def _finally(frame: Frame, node: ast.Try, raised: State | None) -> None:
+    if frame.state is not None:
+        run(frame, node.finalbody)
+        return
+    frame.state = raised.copy() if raised is not None else None
+    run(frame, node.finalbody)
+    frame.state = None
+
+
+def _with(frame: Frame, node: ast.With | ast.AsyncWith) -> None:
+    before = frame.live.mode
+    for part in node.items:
+        value = expressions.evaluate(frame, part.context_expr)
+        value, mode = _entered(frame, part.context_expr, value)
+        if mode is not None:
+            frame.live.mode = mode
+        if part.optional_vars is not None:
+            targets.assign(frame, part.optional_vars, value)
+    run(frame, node.body)
+    if frame.state is not None:
+        frame.state.mode = before
+
+
+def _entered(frame: Frame, node: ast.expr, value: Value) -> tuple[Value, GradMode | None]:
+    if isinstance(value, ManagedBlock):
+        return value.value, value.mode
+    mode = modes.mode_of(value)
+    if mode is not None:
+        return NONE, mode
+    if isinstance(value, Instance):
+        enter = value.klass.method("__enter__")
+        if enter is not None:
+            inner = inlining.call_function(frame, node, Function(enter, value), Arguments())
+            mode = frame.live.mode
+            return inner, mode
+    return value, None
+
+
+def _match(frame: Frame, node: ast.Match) -> None:
+    subject = expressions.evaluate(frame, node.subject)
+    before = frame.live
+    after: State | None = None
+    exhaustive = False
+    for case in node.cases:
+        frame.state = before.copy()
+        _bind_pattern(frame, case.pattern, subject)
+        if case.guard is not None:
+            expressions.evaluate(frame, case.guard)
+        run(frame, case.body)
+        after = join_states(after, frame.state)
+        wild = isinstance(case.pattern, ast.MatchAs) and case.pattern.pattern is None
+        exhaustive = exhaustive or (wild and case.guard is None)
+    frame.state = after if exhaustive else join_states(after, before)
+
+
+def _bind_pattern(frame: Frame, pattern: ast.pattern, subject: Value) -> None:
+    if isinstance(pattern, ast.MatchAs):
+        if pattern.pattern is not None:
+            _bind_pattern(frame, pattern.pattern, subject)
+        if pattern.name is not None:
+            targets.assign_name(frame, pattern.name, subject)
+    elif isinstance(pattern, ast.MatchSequence):
+        for position, part in enumerate(pattern.patterns):
+            item = expressions.item_of(frame, subject, expressions.Plain(position), part)
+            _bind_pattern(frame, part, item)
+    elif isinstance(pattern, ast.MatchMapping):
+        for key, part in zip(pattern.keys, pattern.patterns, strict=True):
+            item = expressions.item_of(frame, subject, expressions.evaluate(frame, key), part)
+            _bind_pattern(frame, part, item)
+    elif isinstance(pattern, ast.MatchClass):
+        for name, part in zip(pattern.kwd_attrs, pattern.kwd_patterns, strict=True):
+            _bind_pattern(frame, part, classes.attribute_of(frame, subject, name, part))
+    elif isinstance(pattern, ast.MatchOr):
+        for part in pattern.patterns:
+            _bind_pattern(frame, part, subject)
+    elif isinstance(pattern, ast.MatchStar) and pattern.name is not None:
+        targets.assign_name(frame, pattern.name, subject)
+
+
+def _function(frame: Frame, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    definition = classes.define_function(frame, node)
+    value: Value = Function(definition)
+    for decorator in reversed(node.decorator_list):
+        value = _decorated(frame, decorator, value)
+    targets.assign_name(frame, node.name, value)
+
+
+def _decorated(frame: Frame, decorator: ast.expr, value: Value) -> Value:
+    """A decorator of the project wraps the function; one of a library is taken to leave it as it is."""
+    wrapper = frame.analysis.seen.get(decorator)
+    if not isinstance(wrapper, Function) or wrapper.definition.is_context_manager:
+        return value
+    made = inlining.call_function(frame, decorator, wrapper, Arguments((value,)))
+    return made if isinstance(made, (Function, Class)) else value
+
+
+def _class(frame: Frame, node: ast.ClassDef) -> None:
+    klass = classes.define_class(frame, node)
+    inner = Frame(
+        analysis=frame.analysis,
+        module=frame.module,
+        scopes=(klass.scope, *frame.scopes),
+        state=frame.state,
+        context=frame.context,
+        depth=frame.depth,
+        level=frame.level,
+    )
+    for statement in node.body:
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            definition = classes.define_function(inner, statement, klass)
+            name = statement.name + (".setter" if definition.kind == "setter" else "")
+            if definition.kind != "deleter":
+                klass.methods[name] = definition
+        elif inner.state is not None:
+            run(inner, [statement])
+    targets.assign_name(frame, node.name, Class(klass))
+
+
+def _import(frame: Frame, node: ast.Import) -> None:
+    for alias in node.names:
+        top = alias.name.partition(".")[0]
+        name = alias.asname or top
+        targets.assign_name(frame, name, project.module_value(frame, alias.name if alias.asname else top))
+
+
+def _import_from(frame: Frame, node: ast.ImportFrom) -> None:
+    for alias in node.names:
+        if alias.name == "*":
+            project.import_star(frame, node)
+            continue
+        value = project.imported(frame, node, alias.name)
+        targets.assign_name(frame, alias.asname or alias.name, value)
+
+
+def _delete(frame: Frame, node: ast.Delete) -> None:
+    for target in node.targets:
+        targets.delete(frame, target)
+
+
+def _assert(frame: Frame, node: ast.Assert) -> None:
+    expressions.evaluate(frame, node.test)
+    conditions.narrow(frame, node.test, True)
+
+
+_HANDLERS: dict[type[ast.stmt], Callable[..., None]] = {
+    ast.Expr: _expression,
+    ast.Assign: _assign,
+    ast.AnnAssign: _annotated,
+    ast.AugAssign: _augmented,
+    ast.Return: _return,
+    ast.Raise: _raise,
+    ast.If: _if,
+    ast.For: _for,
+    ast.AsyncFor: _for,
+    ast.While: _while,
+    ast.Break: _break,
+    ast.Continue: _continue,
+    ast.Try: _try,
+    ast.With: _with,
+    ast.AsyncWith: _with,
+    ast.Match: _match,
+    ast.FunctionDef: _function,
+    ast.AsyncFunctionDef: _function,
+    ast.ClassDef: _class,
+    ast.Import: _import,
+    ast.ImportFrom: _import_from,
+    ast.Delete: _delete,
+    ast.Assert: _assert,
+}
+if hasattr(ast, "TryStar"):
+    _HANDLERS[ast.TryStar] = _try
+

@@ -1,0 +1,270 @@
+"""Calls into libraries, as the models describe them.
+
+A model says what comes back and whether the call is a sink. Python's own functions that move values around
+(`zip`, `enumerate`, `list` ...) keep their structure and stand in `python_functions`. A library function
+that no model knows returns something unknown, and what it was given has escaped.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence as Many
+
+from detachlint.models import Call
+from detachlint.tracking import backward, containers, expressions, methods, modes, python_functions, sinks
+from detachlint.tracking.analysis import Frame
+from detachlint.tracking.arguments import Arguments
+from detachlint.tracking.fates import Use
+from detachlint.tracking.values import (
+    CLEAR,
+    NONE,
+    PLAIN,
+    Container,
+    Grad,
+    Instance,
+    Lineage,
+    Module,
+    Object,
+    Plain,
+    Sequence,
+    Tensor,
+    Tuple,
+    Unknown,
+    Value,
+    lineage_of,
+    origin_of,
+    tracks,
+)
+
+_CARRIERS = (Tensor, Unknown, Object)
+_OPEN_NAMESPACES = ("torch.", "torchvision.", "kornia.")
+
+
+def call_library(frame: Frame, node: ast.AST, name: str, arguments: Arguments) -> Value:
+    """What calling a library's function or class gives."""
+    models = frame.analysis.models
+    name = models.canonical(name)
+    handled = python_functions.call(frame, node, name, arguments)
+    if handled is not None:
+        return handled
+    klass = models.klass(name)
+    call = models.call(name)
+    if call is None and klass is not None:
+        return _construct(frame, node, name, klass.kind, klass.parameters, arguments)
+    if call is None:
+        if name.startswith(_OPEN_NAMESPACES):
+            return _derived(frame, node, arguments.values())
+        return methods.call_unknown(frame, node, None, arguments)
+    return apply(frame, node, name, call, None, arguments)
+
+
+def _construct(
+    frame: Frame, node: ast.AST, name: str, kind: str, parameters: bool, arguments: Arguments
+) -> Value:
+    key = frame.analysis.keys("call", node)
+    if kind == "module":
+        return _module(frame, name, key, parameters, arguments)
+    if kind == "tensor":
+        return _derived(frame, node, arguments.values())
+    if kind == "distribution":
+        derived = expressions.derive(frame, node, _leaves(frame, arguments.values()))
+        origin, lineage = origin_of(derived), lineage_of(derived)
+        grad = derived.grad if isinstance(derived, Tensor) else Grad.CLEAR
+        return Object(name, key, grad, origin, lineage)
+    return Object(name, frame.site(node, "object"))
+
+
+def _module(frame: Frame, name: str, key: int, parameters: bool, arguments: Arguments) -> Module:
+    children = [leaf for value in arguments.values() for leaf in expressions.flatten(frame, value)]
+    inner = [child for child in children if isinstance(child, Module)]
+    inner_instances = [child for child in children if isinstance(child, Instance)]
+    trainable = Grad.TRACKS if parameters else Grad.CLEAR
+    if name.rpartition(".")[2] in ("Sequential", "ModuleList", "ModuleDict") and inner and not inner_instances:
+        trainable = max(child.trainable for child in inner)
+    child = inner_instances[0] if inner_instances else (inner[0] if inner else None)
+    if frame.analysis.facts.is_frozen(key):
+        trainable = Grad.CLEAR
+    return Module(name, trainable, key, child if isinstance(child, (Module, Instance)) else None)
+
+
+def apply(
+    frame: Frame, node: ast.AST, name: str, call: Call, receiver: Value | None, arguments: Arguments
+) -> Value:
+    """What a modelled call does and gives."""
+    if call.sink is not None:
+        sinks.library_call(frame, node, name, call, receiver, arguments)
+    if name == "torch.autograd.grad":
+        return _autograd_grad(frame, node, arguments)
+    operands = ([receiver] if receiver is not None else []) + arguments.values()
+    if call.result == "backward":
+        backward.backward(frame, node, operands[0] if operands else PLAIN, arguments)
+        return NONE
+    if call.result == "arguments":
+        found = arguments.positional
+        return found[0] if len(found) == 1 else Tuple(found)
+    if call.result == "argument":
+        return arguments.positional[0] if arguments.positional else _first(arguments)
+    if call.result == "fresh":
+        return _fresh_tensor(frame, node, name, arguments)
+    if call.result == "into":
+        return sinks.into(frame, node, name, receiver, arguments)
+    if call.result == "reduce":
+        return _reduce(frame, node, operands, arguments, receiver)
+    if call.result in ("cut", "number", "plain", "text", "none", "state"):
+        for operand in operands:
+            expressions.measure(frame, operand, node)
+    if call.result == "unknown":
+        return methods.call_unknown(frame, node, None, arguments)
+    return from_result(frame, node, call.result, operands)
+
+
+def _first(arguments: Arguments) -> Value:
+    return next(iter(arguments.keywords.values()), PLAIN)
+
+
+def _leaves(frame: Frame, values: Many[Value]) -> list[Value]:
+    leaves = [leaf for value in values for leaf in expressions.flatten(frame, value)]
+    return [leaf for leaf in leaves if isinstance(leaf, _CARRIERS)]
+
+
+def _derived(frame: Frame, node: ast.AST, values: Many[Value], view: bool = False) -> Value:
+    return expressions.derive(frame, node, _leaves(frame, values), view=view)
+
+
+def _reduce(
+    frame: Frame, node: ast.AST, operands: Many[Value], arguments: Arguments, receiver: Value | None
+) -> Value:
+    value = _derived(frame, node, operands)
+    position = 0 if receiver is not None else 1
+    dim = arguments.get(position, "dim") or arguments.keywords.get("axis")
+    if dim is not None and isinstance(dim, (Plain,)):
+        return Tuple((value, CLEAR))
+    return value
+
+
+def _fresh_tensor(frame: Frame, node: ast.AST, name: str, arguments: Arguments) -> Value:
+    if arguments.flag("requires_grad") is True:
+        text = f"`{name}(..., requires_grad=True)` makes a tensor that requires grad"
+        lineage = Lineage(frame.analysis.keys("call", node))
+        return Tensor(Grad.TRACKS, frame.origin(node, text), lineage, leaf=True)
+    for value in arguments.values():
+        expressions.measure(frame, value, node)
+    return CLEAR
+
+
+def _autograd_grad(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
+    outputs = arguments.get(0, "outputs") or PLAIN
+    backward.backward(frame, node, outputs, arguments)
+    if arguments.flag("create_graph") is False:
+        return Sequence(CLEAR)
+    return Sequence(_derived(frame, node, arguments.values()))
+
+
+def from_result(frame: Frame, node: ast.AST, result: object, operands: Many[Value]) -> Value:
+    """The value that a word of the models' result grammar stands for."""
+    if isinstance(result, tuple):
+        return Tuple(tuple(from_result(frame, node, part, operands) for part in result))
+    assert isinstance(result, str)
+    if result == "derived":
+        return _derived(frame, node, operands)
+    if result == "view":
+        return _derived(frame, node, operands, view=True)
+    if result == "same":
+        return operands[0] if operands else PLAIN
+    if result == "pair":
+        return Tuple((_derived(frame, node, operands), CLEAR))
+    if result in ("cut", "state"):
+        return CLEAR if result == "cut" else Sequence(CLEAR)
+    if result == "leaf":
+        origin = frame.origin(node, "a parameter requires grad")
+        return Tensor(Grad.TRACKS, origin, Lineage(frame.analysis.keys("call", node)), leaf=True)
+    if result in ("number", "text", "plain"):
+        return PLAIN
+    if result == "none":
+        return NONE
+    switch = modes.switch_of(result, operands[0] if operands else None)
+    if switch is not None:
+        return switch
+    return _made(frame, node, result, operands)
+
+
+def _made(frame: Frame, node: ast.AST, result: str, operands: Many[Value]) -> Value:
+    if result == "module":
+        key = frame.analysis.keys("call", node)
+        frozen = frame.analysis.facts.is_frozen(key)
+        return Module(result, Grad.CLEAR if frozen else Grad.TRACKS, key)
+    if result in ("parameters", "named_parameters"):
+        return methods.parameters(frame, node, operands[0] if operands else PLAIN, result)
+    if result.startswith("iterable of "):
+        return Sequence(from_result(frame, node, result.removeprefix("iterable of "), operands))
+    if result in ("unknown", "argument", "arguments", "fresh", "into", "reduce", "backward"):
+        return frame.analysis.unknown(frame.analysis.keys("call", node))
+    klass = frame.analysis.models.klass(result)
+    if klass is not None and klass.kind == "module":
+        return _module(frame, result, frame.analysis.keys("call", node), klass.parameters, Arguments())
+    if klass is not None and klass.kind == "distribution":
+        derived = _derived(frame, node, operands)
+        grad = derived.grad if isinstance(derived, Tensor) else Grad.CLEAR
+        key = frame.analysis.keys("call", node)
+        return Object(result, key, grad, origin_of(derived), lineage_of(derived))
+    return Object(frame.analysis.models.canonical(result), frame.site(node, "object"))
+
+
+def call_module(frame: Frame, node: ast.AST, module: Module, arguments: Arguments) -> Value:
+    """What calling a library's module gives: it tracks if the module is trainable or an input tracks."""
+    operands = _leaves(frame, arguments.values())
+    klass = frame.analysis.models.klass(module.name) if module.name else None
+    if klass is not None and klass.call not in (None, "derived"):
+        return from_result(frame, node, klass.call, operands)
+    if isinstance(module.child, Instance) and klass is not None and not operands:
+        return _derived(frame, node, operands)
+    return module_output(frame, node, module.trainable, operands)
+
+
+def module_output(frame: Frame, node: ast.AST, trainable: Grad, operands: Many[Value]) -> Value:
+    """The output of a module with parameters that require grad, or not, on these inputs."""
+    if not frame.grad_on:
+        return CLEAR
+    hanging = tuple(lineage for lineage in map(lineage_of, operands) if lineage is not None)
+    lineage = Lineage(frame.analysis.keys("call", node), hanging)
+    if trainable is Grad.TRACKS:
+        text = f"the output of `{_callee(node)}` requires grad: it is a module with trainable parameters"
+        return Tensor(Grad.TRACKS, frame.origin(node, text), lineage)
+    derived = expressions.derive(frame, node, operands)
+    if trainable is Grad.UNKNOWN and not tracks(derived):
+        return frame.analysis.unknown(lineage.key, lineage)
+    return derived
+
+
+def _callee(node: ast.AST) -> str:
+    return ast.unparse(node.func) if isinstance(node, ast.Call) else "the module"
+
+
+def escape(frame: Frame, node: ast.AST, values: Many[Value]) -> None:
+    """These values were handed to code that cannot be seen."""
+    for value in values:
+        use(frame, node, value, Use.ESCAPED)
+
+
+def use(frame: Frame, node: ast.AST, value: Value, kind: Use, limit: int = 5) -> None:
+    """Note a use of a value, and of the places inside it where it is a container or an object."""
+    fates = frame.analysis.fates
+    fates.use(lineage_of(value), kind, node)
+    if limit == 0:
+        return
+    if isinstance(value, Tuple):
+        for part in value.items:
+            use(frame, node, part, kind, limit - 1)
+    elif isinstance(value, Sequence):
+        use(frame, node, value.element, kind, limit - 1)
+    elif isinstance(value, Container):
+        for place in containers.places(frame, value):
+            fates.use_place(place, kind, node)
+            use(frame, node, frame.get(place) or PLAIN, kind, limit - 1)
+    elif isinstance(value, Instance):
+        for site in value.sites:
+            for offset in list(frame.analysis.offsets.get(site, ())):
+                fates.use_place((site, offset), kind, node)
+                use(frame, node, frame.get((site, offset)) or PLAIN, kind, limit - 2 if limit > 1 else 0)
+
+

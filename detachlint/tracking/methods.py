@@ -1,0 +1,387 @@
+"""Methods, by the kind of their receiver."""
+
+from __future__ import annotations
+
+import ast
+
+from detachlint.tracking import (
+    backward,
+    calls,
+    classes,
+    expressions,
+    inlining,
+    library,
+    sequences,
+    targets,
+)
+from detachlint.tracking.analysis import Frame
+from detachlint.tracking.arguments import Arguments
+from detachlint.tracking.places import attribute
+from detachlint.tracking.values import (
+    ARRAY,
+    CLEAR,
+    NONE,
+    PLAIN,
+    Container,
+    Function,
+    Grad,
+    GradMode,
+    Instance,
+    Lineage,
+    Method,
+    Module,
+    Object,
+    Plain,
+    Sequence,
+    Tensor,
+    Tuple,
+    Unknown,
+    Value,
+    lineage_of,
+    tracks,
+)
+
+_TENSOR = "torch.Tensor"
+_MODULE = "torch.nn.Module"
+
+# Using one of these on an object shows that it is an nn.Module: calling it gives an output that tracks.
+_SHOW_MODULE = frozenset(
+    {"parameters", "named_parameters", "state_dict", "load_state_dict", "named_modules", "modules"}
+    | {"register_forward_hook", "register_full_backward_hook", "named_children", "requires_grad_"}
+)
+_SHOW_MODULE_BARE = frozenset({"train", "eval", "zero_grad", "half", "cuda"})
+_GIVE_SELF = frozenset(
+    {"train", "eval", "to", "cuda", "cpu", "half", "float", "double", "bfloat16", "apply", "share_memory"}
+)
+_STORE = frozenset({"append", "extend", "add", "insert", "appendleft", "put", "push", "put_nowait"})
+
+
+def call_method(frame: Frame, node: ast.AST, receiver: Value, name: str, arguments: Arguments) -> Value:
+    """`receiver.name(...)`, by what the receiver is."""
+    if isinstance(receiver, Tensor):
+        return _tensor_method(frame, node, receiver, name, arguments)
+    if isinstance(receiver, (Container, Tuple, Sequence)):
+        return sequences.call(frame, node, receiver, name, arguments)
+    if isinstance(receiver, Instance):
+        return _instance_method(frame, node, receiver, name, arguments)
+    if isinstance(receiver, Module):
+        return module_method(frame, node, receiver, name, arguments)
+    if isinstance(receiver, Unknown):
+        return _unknown_method(frame, node, receiver, name, arguments)
+    if isinstance(receiver, Object):
+        return _object_method(frame, node, receiver, name, arguments)
+    if isinstance(receiver, Method):
+        return _super_method(frame, node, receiver, name, arguments)
+    for value in arguments.values():
+        expressions.measure(frame, value, node)
+    return PLAIN
+
+
+def _tensor_method(
+    frame: Frame, node: ast.AST, receiver: Tensor, name: str, arguments: Arguments
+) -> Value:
+    if name == "requires_grad_":
+        return _require_grad(frame, node, receiver, arguments)
+    if name == "detach_":
+        targets.rebind(frame, node, CLEAR)
+        expressions.measure(frame, receiver, node)
+        return CLEAR
+    call = frame.analysis.models.method(_TENSOR, name)
+    if call is None:
+        return expressions.derive(frame, node, [receiver], view=True)
+    return library.apply(frame, node, f"{_TENSOR}.{name}", call, receiver, arguments)
+
+
+def _require_grad(frame: Frame, node: ast.AST, receiver: Tensor, arguments: Arguments) -> Value:
+    flag = arguments.get(0, "requires_grad")
+    if isinstance(flag, Plain) and flag.constant is False:
+        freeze(frame, receiver)
+        targets.rebind(frame, node, CLEAR)
+        return CLEAR
+    origin = frame.origin(node, "`requires_grad_()` makes the tensor require grad")
+    lineage = receiver.lineage or Lineage(frame.analysis.keys("call", node))
+    value = Tensor(Grad.TRACKS, receiver.origin or origin, lineage, leaf=receiver.grad is not Grad.TRACKS)
+    targets.rebind(frame, node, value)
+    return value
+
+
+def freeze(frame: Frame, value: Value) -> None:
+    """A parameter, or all parameters of a module, were told not to require grad."""
+    for key in _owners(frame, value):
+        frame.analysis.facts.frozen[key] = None
+
+
+def thaw(frame: Frame, value: Value) -> None:
+    """A parameter, or all parameters of a module, were told to require grad."""
+    for key in _owners(frame, value):
+        frame.analysis.facts.thawed[key] = None
+
+
+def _owners(frame: Frame, value: Value) -> list[int]:
+    if isinstance(value, Instance):
+        return [*value.sites, classes.self_site(frame, value.klass)]
+    if isinstance(value, (Module, Unknown)):
+        return [value.key]
+    lineage = lineage_of(value)
+    return [lineage.key] if lineage is not None and isinstance(value, Tensor) and value.leaf else []
+
+
+def parameters(frame: Frame, node: ast.AST, owner: Value, kind: str) -> Value:
+    """The parameters of a module: leaves that require grad, which remember whose they are."""
+    frozen = any(frame.analysis.facts.is_frozen(key) for key in _owners(frame, owner))
+    key = next(iter(_owners(frame, owner)), frame.analysis.keys("call", node))
+    origin = frame.origin(node, "a module's parameters require grad")
+    grad = Grad.CLEAR if frozen else Grad.TRACKS
+    leaf = Tensor(grad, None if frozen else origin, Lineage(key), leaf=True)
+    return Sequence(Tuple((PLAIN, leaf)) if kind == "named_parameters" else leaf)
+
+
+def module_method(
+    frame: Frame, node: ast.AST, receiver: Module | Instance, name: str, arguments: Arguments
+) -> Value:
+    """A method that every nn.Module has."""
+    if name in _GIVE_SELF:
+        return receiver
+    if name == "requires_grad_":
+        flag = arguments.get(0, "requires_grad")
+        known_on = flag is None or (isinstance(flag, Plain) and flag.constant is True)
+        (thaw if known_on else freeze)(frame, receiver)
+        return receiver
+    if name in ("forward", "__call__"):
+        return calls.call_value(frame, node, receiver, arguments)
+    if name in ("parameters", "named_parameters"):
+        return parameters(frame, node, receiver, name)
+    if name == "register_forward_hook":
+        return _register_hook(frame, node, receiver, arguments)
+    if name == "register_buffer":
+        return _register_buffer(frame, receiver, arguments)
+    if name in ("children", "modules"):
+        return Sequence(receiver)
+    if name in ("named_children", "named_modules"):
+        return Sequence(Tuple((PLAIN, receiver)))
+    call = frame.analysis.models.method(_MODULE, name)
+    if call is not None:
+        return library.apply(frame, node, f"{_MODULE}.{name}", call, receiver, arguments)
+    return _module_specific(frame, node, receiver, name, arguments)
+
+
+def _module_specific(
+    frame: Frame, node: ast.AST, receiver: Module | Instance, name: str, arguments: Arguments
+) -> Value:
+    if isinstance(receiver, Module):
+        call = frame.analysis.models.method(receiver.name, name) if receiver.name else None
+        if call is not None:
+            return library.apply(frame, node, f"{receiver.name}.{name}", call, receiver, arguments)
+        callee = classes.attribute_of(frame, receiver, name, node)
+        if isinstance(callee, (Module, Instance, Function)):
+            return calls.call_value(frame, node, callee, arguments)
+        return call_unknown(frame, node, callee, arguments)
+    return call_unknown(frame, node, None, arguments)
+
+
+def _register_hook(frame: Frame, node: ast.AST, receiver: Value, arguments: Arguments) -> Value:
+    hook = arguments.get(0, "hook")
+    if isinstance(hook, Function):
+        grad = Grad.TRACKS if isinstance(receiver, (Module, Unknown)) else Grad.UNKNOWN
+        if isinstance(receiver, Module):
+            grad = receiver.trainable
+        if isinstance(receiver, Instance):
+            grad = classes.trainable(frame, receiver)
+        if grad is Grad.TRACKS:
+            text = "a forward hook gets the module's output with its graph"
+            lineage = Lineage(frame.analysis.keys("hook", node))
+            output = Tensor(grad, frame.origin(node, text), lineage)
+            frame.analysis.hooks.append((hook.definition, hook.receiver or NONE, output))
+    return frame.analysis.unknown(frame.analysis.keys("call", node))
+
+
+def _register_buffer(frame: Frame, receiver: Value, arguments: Arguments) -> Value:
+    name, value = arguments.get(0, "name"), arguments.get(1, "tensor")
+    if isinstance(receiver, Instance) and isinstance(name, Plain) and isinstance(name.constant, str):
+        for site in receiver.sites:
+            stored = value if isinstance(value, Tensor) and not isinstance(value, Plain) else CLEAR
+            frame.put(attribute(site, name.constant), stored)
+            frame.analysis.buffers[attribute(site, name.constant)] = None
+    return NONE
+
+
+def call_instance(frame: Frame, node: ast.AST, instance: Instance, arguments: Arguments) -> Value:
+    """Calling an object of the project: its `forward` if it is a module, else its `__call__`."""
+    own_call = instance.klass.method("__call__")
+    if own_call is not None:
+        return inlining.call_function(frame, node, Function(own_call, instance), arguments)
+    if not instance.klass.is_module:
+        return call_unknown(frame, node, None, arguments)
+    grad = classes.trainable(frame, instance)
+    forward = instance.klass.method("forward")
+    leaves = [leaf for value in arguments.values() for leaf in expressions.flatten(frame, value)]
+    operands = [leaf for leaf in leaves if isinstance(leaf, (Tensor, Unknown))]
+    if forward is None:
+        return library.module_output(frame, node, grad, operands)
+    result = inlining.call_function(frame, node, Function(forward, instance), arguments)
+    if isinstance(result, Unknown) and frame.grad_on and grad is Grad.TRACKS:
+        return library.module_output(frame, node, grad, operands)
+    return result
+
+
+def _instance_method(
+    frame: Frame, node: ast.AST, receiver: Instance, name: str, arguments: Arguments
+) -> Value:
+    value = frame.get(attribute(receiver.sites[0], name))
+    method = receiver.klass.method(name)
+    if value is None and method is not None and method.kind != "property":
+        bound = None if method.kind == "staticmethod" else receiver
+        return inlining.call_function(frame, node, Function(method, bound), arguments)
+    if value is None and method is None:
+        return _inherited_method(frame, node, receiver, name, arguments)
+    callee = classes.instance_attribute(frame, receiver, name, node)
+    return calls.call_value(frame, node, callee, arguments)
+
+
+def _inherited_method(
+    frame: Frame, node: ast.AST, receiver: Instance, name: str, arguments: Arguments
+) -> Value:
+    models = frame.analysis.models
+    for base in receiver.klass.libraries():
+        call = models.method(base, name)
+        if call is not None and not (receiver.klass.is_module and name in _GIVE_SELF):
+            if name in ("register_buffer", "register_forward_hook", "requires_grad_", "parameters"):
+                break
+            return library.apply(frame, node, f"{base}.{name}", call, receiver, arguments)
+    if receiver.klass.is_module and (name in _GIVE_SELF or _is_module_method(frame, name)):
+        return module_method(frame, node, receiver, name, arguments)
+    if receiver.klass.is_namedtuple and name == "_replace":
+        return receiver
+    callee = classes.instance_attribute(frame, receiver, name, node)
+    if isinstance(callee, Method):
+        callee = frame.analysis.unknown(frame.analysis.keys("part", callee.name))
+    return calls.call_value(frame, node, callee, arguments)
+
+
+def _is_module_method(frame: Frame, name: str) -> bool:
+    special = name in _SHOW_MODULE or name in ("register_buffer", "children", "forward")
+    return special or frame.analysis.models.method(_MODULE, name) is not None
+
+
+def _super_method(
+    frame: Frame, node: ast.AST, receiver: Method, name: str, arguments: Arguments
+) -> Value:
+    instance = receiver.receiver
+    if receiver.name != "super" or not isinstance(instance, Instance):
+        return call_unknown(frame, node, None, arguments)
+    if name in ("__init__", "__setattr__", "__enter__", "__exit__", "__init_subclass__"):
+        if name == "__setattr__" and len(arguments.positional) == 2:
+            targets.store_attribute_named(frame, instance, *arguments.positional)
+        return NONE
+    if instance.klass.is_module and (_is_module_method(frame, name) or name in _GIVE_SELF):
+        return module_method(frame, node, instance, name, arguments)
+    for base in instance.klass.libraries():
+        call = frame.analysis.models.method(base, name)
+        if call is not None:
+            return library.apply(frame, node, f"{base}.{name}", call, instance, arguments)
+    return call_unknown(frame, node, None, arguments)
+
+
+def _unknown_method(
+    frame: Frame, node: ast.AST, receiver: Unknown, name: str, arguments: Arguments
+) -> Value:
+    _learn(frame, node, receiver, name, arguments)
+    if name in _SHOW_MODULE or (name in _SHOW_MODULE_BARE and not arguments.values()):
+        return module_method(
+            frame, node, Module("", Grad.TRACKS, receiver.key), name, arguments
+        ) if name != "state_dict" else Sequence(CLEAR)
+    if name == "backward" and not frame.module.name.startswith("tensorflow"):
+        target = arguments.positional[0] if _is_loss(arguments) else receiver
+        backward.backward(frame, node, target, arguments)
+        return NONE
+    if name in ("manual_backward", "step_backward") and arguments.positional:
+        backward.backward(frame, node, arguments.positional[0], arguments)
+        return NONE
+    if name in ("item", "tolist", "detach", "numpy", "argmax"):
+        expressions.measure(frame, receiver, node)
+        return _cut(name)
+    if name in _STORE and arguments.positional:
+        return sequences.store_unknown(frame, node, receiver, name, arguments)
+    if name in _GIVE_SELF:
+        return receiver
+    call = frame.analysis.models.method(_TENSOR, name)
+    if call is not None and call.result in ("derived", "view") and name not in ("copy", "get", "update"):
+        operands = [receiver, *(v for v in arguments.values() if isinstance(v, (Tensor, Unknown)))]
+        if any(tracks(operand) for operand in operands):
+            return expressions.derive(frame, node, operands)
+        return receiver if len(operands) == 1 else call_unknown(frame, node, receiver, arguments)
+    callee = expressions.part_of(frame, receiver, "." + name)
+    if not isinstance(callee, Unknown):
+        return calls.call_value(frame, node, callee, arguments)
+    return call_unknown(frame, node, callee, arguments)
+
+
+def _cut(name: str) -> Value:
+    if name == "numpy":
+        return Object(ARRAY, -1)
+    return PLAIN if name in ("item", "tolist") else CLEAR
+
+
+# `engine.backward(loss)`, `self.backward(loss)`, `accelerator.backward(loss)`: the loss is the argument;
+# `loss.backward()`, `loss.backward(retain_graph=True)`, `x.backward(torch.ones_like(x))`: the receiver.
+def _is_loss(arguments: Arguments) -> bool:
+    first = arguments.get(0)
+    if first is None:
+        return False
+    if isinstance(first, Tensor):
+        return first.grad is not Grad.CLEAR
+    return isinstance(first, Unknown)
+
+
+def _learn(frame: Frame, node: ast.AST, receiver: Unknown, name: str, arguments: Arguments) -> None:
+    shows = name in _SHOW_MODULE or (name in _SHOW_MODULE_BARE and not arguments.values())
+    if shows:
+        text = f"`.{name}()` shows that it is a module: its output requires grad"
+        frame.analysis.facts.modules.setdefault(receiver.key, frame.note(node, text))
+
+
+def _object_method(
+    frame: Frame, node: ast.AST, receiver: Object, name: str, arguments: Arguments
+) -> Value:
+    call = frame.analysis.models.method(receiver.name, name)
+    if call is not None:
+        return library.apply(frame, node, f"{receiver.name}.{name}", call, receiver, arguments)
+    if receiver.name == ARRAY:
+        return receiver
+    if receiver.grad is Grad.TRACKS:
+        return expressions.derive(frame, node, [receiver])
+    library.escape(frame, node, arguments.values())
+    return frame.analysis.unknown(frame.analysis.keys("call", node))
+
+
+def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: Arguments) -> Value:
+    """Calling what cannot be seen: its arguments escape, its result is unknown until proven."""
+    values = arguments.values()
+    library.escape(frame, node, values)
+    if frame.live.mode is GradMode.OFF:
+        return Unknown(frame.analysis.keys("call without grad", node))
+    leaves = [leaf for value in values for leaf in expressions.flatten(frame, value)]
+    hanging = tuple(lineage for lineage in map(lineage_of, leaves) if lineage is not None)
+    key = frame.analysis.keys("call", node)
+    origin = callee.lineage if isinstance(callee, Unknown) else None
+    lineage = Lineage(key, hanging, call=origin)
+    facts = frame.analysis.facts
+    if isinstance(callee, Unknown) and callee.key in facts.differentiable and any(map(tracks, leaves)):
+        return expressions.derive(frame, node, [leaf for leaf in leaves if tracks(leaf)])
+    return frame.analysis.unknown(key, lineage)
+
+
+def iterate_instance(frame: Frame, instance: Instance, node: ast.AST) -> Value:
+    """What iterating over an object of the project gives."""
+    method = instance.klass.method("__iter__")
+    if method is None:
+        return frame.analysis.unknown(frame.analysis.keys("item", node))
+    result = inlining.call_function(frame, node, Function(method, instance), Arguments())
+    if isinstance(result, Instance):
+        following = result.klass.method("__next__")
+        if following is None:
+            return frame.analysis.unknown(frame.analysis.keys("item", node))
+        return inlining.call_function(frame, node, Function(following, result), Arguments())
+    return expressions.iterate(frame, result, node)
+
+

@@ -1,0 +1,94 @@
+"""Which expression to detach.
+
+`.detach()` goes where it costs least and cuts most: around the smallest expression that tracks, before moves
+between devices and types (`x.detach().cpu().numpy()`), on the elements of a display, on the element
+expression of a comprehension. Where the value arrives in a container that was filled elsewhere there is
+nothing to detach here, and the reason is told.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from detachlint.tracking.analysis import Frame
+from detachlint.tracking.values import Container, Instance, Sequence, Tensor, Tuple, Value, tracks
+
+_MOVES = frozenset({"cpu", "cuda", "to", "float", "double", "half", "type", "contiguous", "clone"})
+_FILLED_ELSEWHERE = "the tensors are kept in a container: detach them where they are put into it"
+
+
+def detachable(frame: Frame, node: ast.expr | None) -> tuple[tuple[ast.expr, ...], str | None]:
+    """The expressions below `node` to detach, and, where there are none, why."""
+    if node is None:
+        return (), "the value has no expression of its own here"
+    found: list[ast.expr] = []
+    reason = _collect(frame, node, found)
+    return tuple(found), None if found else (reason or _FILLED_ELSEWHERE)
+
+
+def _collect(frame: Frame, node: ast.expr, found: list[ast.expr]) -> str | None:
+    value = frame.analysis.seen.get(node)
+    if value is not None and isinstance(value, (Container, Sequence, Tuple, Instance)):
+        return _collect_inside(frame, node, value, found)
+    if not _may_track(value):
+        return None
+    found.append(_smallest(frame, node))
+    return None
+
+
+def _collect_inside(frame: Frame, node: ast.expr, value: Value, found: list[ast.expr]) -> str | None:
+    if isinstance(node, (ast.Tuple, ast.List, ast.Set)):
+        for part in node.elts:
+            _collect(frame, part.value if isinstance(part, ast.Starred) else part, found)
+        return _FILLED_ELSEWHERE
+    if isinstance(node, ast.Dict):
+        for part in node.values:
+            _collect(frame, part, found)
+        return _FILLED_ELSEWHERE
+    if isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp)):
+        return _collect(frame, node.elt, found)
+    if isinstance(node, ast.DictComp):
+        return _collect(frame, node.value, found)
+    if isinstance(node, ast.Call):
+        return _collect_arguments(frame, node, found)
+    return _FILLED_ELSEWHERE
+
+
+def _collect_arguments(frame: Frame, node: ast.Call, found: list[ast.expr]) -> str | None:
+    for part in (*node.args, *(keyword.value for keyword in node.keywords)):
+        inner = part.value if isinstance(part, ast.Starred) else part
+        _collect(frame, inner, found)
+    return _FILLED_ELSEWHERE
+
+
+def _may_track(value: Value | None) -> bool:
+    return value is None or tracks(value)
+
+
+def _smallest(frame: Frame, node: ast.expr) -> ast.expr:
+    while True:
+        inner = _inner(frame, node)
+        if inner is None:
+            return node
+        node = inner
+
+
+def _inner(frame: Frame, node: ast.expr) -> ast.expr | None:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _MOVES:
+        return node.func.value if _is_tracking_tensor(frame, node.func.value) else None
+    if isinstance(node, ast.BinOp):
+        sides = [part for part in (node.left, node.right) if _is_tracking(frame, part)]
+        return sides[0] if len(sides) == 1 and _is_tracking_tensor(frame, sides[0]) else None
+    if isinstance(node, ast.UnaryOp) and _is_tracking_tensor(frame, node.operand):
+        return node.operand
+    return None
+
+
+def _is_tracking(frame: Frame, node: ast.expr) -> bool:
+    value = frame.analysis.seen.get(node)
+    return value is not None and tracks(value)
+
+
+def _is_tracking_tensor(frame: Frame, node: ast.expr) -> bool:
+    value = frame.analysis.seen.get(node)
+    return isinstance(value, Tensor) and tracks(value)

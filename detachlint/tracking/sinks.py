@@ -1,0 +1,350 @@
+"""Where values end up: what a call does with a tracking tensor, and what is kept beyond its time.
+
+Calls are told to the rules at once. Keeps are written down and wait for the fate of their place (`fates`).
+A value that entered through a call's argument and is kept by the callee is the caller's to detach: the
+finding stands at the call, where a person would put the `.detach()`.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from detachlint.models import Call
+from detachlint.tracking import containers, expressions, targets
+from detachlint.tracking.analysis import Frame
+from detachlint.tracking.arguments import Arguments
+from detachlint.tracking.events import Event, EventKind, Note
+from detachlint.tracking.fates import Keep, Use, ancestors, is_spent
+from detachlint.tracking.places import OUTSIDE, Place
+from detachlint.tracking.selection import detachable
+from detachlint.tracking.values import (
+    NONE,
+    Container,
+    Entry,
+    Grad,
+    Instance,
+    Lineage,
+    Object,
+    Origin,
+    Sequence,
+    Tensor,
+    Tuple,
+    Unknown,
+    Value,
+    lineage_of,
+    origin_of,
+    tracks,
+    with_lineage,
+)
+
+_NEED_GRAD_MODE = frozenset({"numpy", "array-library", "number"})
+_KINDS: dict[str, EventKind] = {"copy": "copy", "lost": "copy", "keeps": "keep"}
+
+
+def tracking_leaf(frame: Frame, value: Value, deep: bool = True) -> Value | None:
+    """The first part of a value that requires grad."""
+    leaves = expressions.flatten(frame, value) if deep else [value]
+    return next((leaf for leaf in leaves if tracks(leaf)), None)
+
+
+def library_call(
+    frame: Frame, node: ast.AST, name: str, call: Call, receiver: Value | None, arguments: Arguments
+) -> None:
+    """A library function that the models call a sink got these arguments."""
+    assert call.sink is not None
+    if call.sink in _NEED_GRAD_MODE and not frame.grad_on:
+        return
+    if call.unless is not None and arguments.flag(call.unless) is not False:
+        return
+    for position, written, value in _looked_at(node, call, receiver, arguments):
+        leaf = tracking_leaf(frame, value, call.deep)
+        if leaf is None or (call.sink == "copy" and _is_leaf(leaf)):
+            continue
+        text = call.note or f"`{name}` gets it"
+        _emit_call(frame, node, call.sink, _short(name, position), leaf, written, text)
+        return
+
+
+def _is_leaf(value: Value) -> bool:
+    return isinstance(value, Tensor) and value.leaf
+
+
+def _looked_at(
+    node: ast.AST, call: Call, receiver: Value | None, arguments: Arguments
+) -> list[tuple[int | str, ast.expr | None, Value]]:
+    found: list[tuple[int | str, ast.expr | None, Value]] = []
+    if "self" in call.arguments and receiver is not None:
+        function = node.func if isinstance(node, ast.Call) else None
+        written = function.value if isinstance(function, ast.Attribute) else None
+        found.append(("self", written, receiver))
+    for position, written, value in arguments.pairs():
+        everything = "*" if isinstance(position, int) else "**"
+        if position in call.arguments or everything in call.arguments:
+            found.append((position, written, value))
+    return found
+
+
+def _short(name: str, position: int | str) -> str:
+    return name.replace("torch.Tensor", "Tensor")
+
+
+def _emit_call(
+    frame: Frame,
+    node: ast.AST,
+    sink: str,
+    callee: str,
+    leaf: Value,
+    written: ast.expr | None,
+    text: str,
+) -> None:
+    detach, unfixable = detachable(frame, written)
+    kind = _KINDS.get(sink, "call")
+    sink = {"keeps": "logger", "lost": "copy"}.get(sink, sink)
+    notes = (*_why(frame, origin_of(leaf)), frame.note(node, text))
+    spent = is_spent(lineage_of(leaf), frame.live)
+    frame.analysis.emit(Event(kind, sink, callee, node, detach, notes, spent, unfixable))
+
+
+def _why(frame: Frame, origin: Origin | None) -> list[Note]:
+    steps = origin.steps() if origin is not None else []
+    return [Note(step.path, step.node, step.text) for step in steps]
+
+
+def array_operand(frame: Frame, node: ast.AST, left: Tensor) -> None:
+    """`tensor + array`: numpy is asked to convert the tensor."""
+    if isinstance(node, ast.BinOp) and tracks(left) and frame.grad_on:
+        text = "an array operand makes numpy convert the tensor, which raises"
+        _emit_call(frame, node, "numpy", "an operator with an array", left, node.left, text)
+
+
+def array_item(frame: Frame, node: ast.Subscript, value: Value, source: ast.expr | None) -> None:
+    """`array[i] = tensor`: a number warns, more than one raises."""
+    leaf = tracking_leaf(frame, value)
+    if leaf is not None and frame.grad_on:
+        whole = isinstance(node.slice, ast.Slice)
+        sink = "numpy" if whole else "number"
+        text = "assigning into an array converts the tensor"
+        _emit_call(frame, node, sink, "an array's item assignment", leaf, source, text)
+
+
+def object_item(
+    frame: Frame, node: ast.Subscript, base: Object, value: Value, source: ast.expr | None
+) -> None:
+    """`table.loc[i] = [tensor]`: a data frame keeps the tensor itself as an object."""
+    if not base.name.startswith("pandas."):
+        return
+    place = (base.key, "[*]")
+    collected(frame, node, "[...] =", value, source, place, frame.born(base.key))
+
+
+def marked(frame: Frame, node: ast.AST, value: Value, place: Place) -> Value:
+    """The value as it is read back from `place`: it remembers where it was kept."""
+    if isinstance(value, (Tensor, Unknown, Object)):
+        if value.lineage is None and not tracks(value):
+            return value
+        parents = (value.lineage,) if value.lineage is not None else ()
+        return with_lineage(value, Lineage(frame.analysis.keys("kept", node), parents, place))
+    if isinstance(value, Tuple):
+        return Tuple(tuple(marked(frame, node, part, place) for part in value.items))
+    if isinstance(value, Sequence):
+        return Sequence(marked(frame, node, value.element, place))
+    if isinstance(value, Container):
+        for inner in containers.places(frame, value):
+            held = frame.get(inner)
+            if isinstance(held, (Tensor, Unknown, Tuple)):
+                frame.put(inner, marked(frame, node, held, place))
+    if isinstance(value, Instance):
+        for site in value.sites:
+            for offset in list(frame.analysis.offsets.get(site, ())):
+                held = frame.get((site, offset))
+                if isinstance(held, Tensor):
+                    frame.put((site, offset), marked(frame, node, held, place))
+    return value
+
+
+def collected(
+    frame: Frame,
+    node: ast.AST,
+    name: str,
+    value: Value,
+    written: ast.expr | None,
+    place: Place,
+    born: int,
+    seen: bool = True,
+) -> None:
+    """A container got one more element; `seen` says that nobody else can hold the container unseen."""
+    if born >= frame.depth and born != OUTSIDE:
+        return
+    how = "store" if born == OUTSIDE else "collect"
+    callee = _receiver_text(node, name)
+    keep(frame, node, how, callee, value, written, place, born, seen)
+
+
+def _receiver_text(node: ast.AST, name: str) -> str:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return ast.unparse(node.func)
+    if isinstance(node, ast.Subscript):
+        return f"{ast.unparse(node.value)}{name}"
+    return name
+
+
+def keep(
+    frame: Frame,
+    node: ast.AST,
+    how: str,
+    callee: str,
+    value: Value,
+    written: ast.expr | None,
+    place: Place,
+    born: int,
+    seen: bool = True,
+) -> None:
+    """`value` is kept in `place`, which outlives it."""
+    leaf = _kept_leaf(frame, value)
+    if leaf is None:
+        return
+    lineage = lineage_of(leaf)
+    entry = _entry(frame, lineage)
+    path, stands, sink = frame.module.path, node, how
+    if entry is not None:
+        path, stands, written, callee = entry.path, entry.call, entry.argument, entry.callee
+        sink = "store" if how in ("collect", "store") else "logger"
+    detach, unfixable = detachable(frame, written)
+    keeps = frame.analysis.fates.keeps
+    keeps.append(
+        Keep(
+            place=place,
+            how=sink,
+            callee=callee,
+            path=path,
+            node=stands,
+            detach=detach,
+            origin=origin_of(leaf),
+            lineage=lineage,
+            outlives="the call" if born == OUTSIDE else "the iteration",
+            depth=frame.depth,
+            born=born,
+            unfixable=unfixable,
+            spent=is_spent(lineage, frame.live),
+            private=seen and born != OUTSIDE,
+        )
+    )
+    if not seen:
+        frame.analysis.fates.use_place(place, Use.ESCAPED, node)
+
+
+def _kept_leaf(frame: Frame, value: Value) -> Value | None:
+    leaf = tracking_leaf(frame, value)
+    if leaf is not None and not _is_leaf(leaf):
+        return leaf
+    if isinstance(value, Unknown) and value.key in frame.analysis.facts.parts:
+        note = frame.analysis.facts.parts[value.key]
+        return Tensor(Grad.TRACKS, Origin(note.path, note.node, note.text), value.lineage)
+    return None
+
+
+def _entry(frame: Frame, lineage: Lineage | None) -> Entry | None:
+    """The outermost call, still running, through whose argument the value came in."""
+    contexts: dict[int, int] = {}
+    current: Frame | None = frame
+    while current is not None:
+        contexts[current.context] = current.level
+        current = current.caller
+    found: Entry | None = None
+    for ancestor in ancestors(lineage):
+        entry = ancestor.entered
+        if entry is None or entry.context not in contexts:
+            continue
+        if found is None or contexts[entry.context] < contexts[found.context]:
+            found = entry
+    return found
+
+
+def comprehension(frame: Frame, node: ast.expr, body: ast.expr, value: Value, place: Place) -> None:
+    """`[f(x) for x in xs]` collects a value per iteration."""
+    keep(frame, node, "collect", "the comprehension", value, body, place, frame.depth)
+
+
+def stored(frame: Frame, node: ast.AST, base: Value, name: str, value: Value, place: Place) -> Value:
+    """An attribute got a value. One slot does not grow: only a hook's store is written down."""
+    if frame.is_hook and tracks(value):
+        keep(frame, node, "store", f".{name} =", value, None, place, OUTSIDE)
+    return marked(frame, node, value, place)
+
+
+def into(
+    frame: Frame, node: ast.AST, name: str, receiver: Value | None, arguments: Arguments
+) -> Value:
+    """An in-place operation: the receiver starts to track if an argument does."""
+    assert receiver is not None
+    values = arguments.values()
+    if not isinstance(receiver, Tensor):
+        return receiver
+    written = next((e for e in arguments.expressions if e is not None and _is_tracking(frame, e)), None)
+    incoming = next((value for value in values if tracks(value)), None)
+    method = name.rpartition(".")[2]
+    return written_into(frame, node, receiver, incoming or NONE, written, f".{method}")
+
+
+def _is_tracking(frame: Frame, node: ast.expr) -> bool:
+    value = frame.analysis.seen.get(node)
+    return value is not None and tracks(value)
+
+
+def written_into(
+    frame: Frame, node: ast.AST, receiver: Tensor, value: Value, written: ast.expr | None, how: str
+) -> Value:
+    """A tensor's memory is written: outside of no_grad it becomes part of the graph."""
+    leaf = tracking_leaf(frame, value)
+    if leaf is None or not frame.grad_on:
+        return receiver
+    base = targets.base_of(frame, node.value if isinstance(node, ast.Subscript) else node)
+    place = targets.place_of(frame, base) if base is not None else None
+    if place is None or _is_view_of_data(base):
+        return expressions.derive(frame, node, [receiver, leaf])
+    born = _born_of(frame, place)
+    result = expressions.derive(frame, node, [receiver, leaf])
+    if not receiver.leaf and (born < frame.depth or born == OUTSIDE):
+        outside = place[1][0] in ".[" and frame.born(place[0]) == OUTSIDE
+        sink = "statistic" if outside or _is_running(how) else "collect"
+        text = f"{ast.unparse(base) if base is not None else ''}{how}"
+        keep(frame, _statement(frame, node), sink, text, leaf, written, place, born)
+    frame.put(place, marked(frame, node, result, place))
+    return result
+
+
+def _is_running(how: str) -> bool:
+    return how not in ("[...] =", ".index_copy_", ".scatter_")
+
+
+def _statement(frame: Frame, node: ast.AST) -> ast.AST:
+    return frame.statement if frame.statement is not None and isinstance(node, ast.Subscript) else node
+
+
+def _is_view_of_data(base: ast.expr | None) -> bool:
+    return isinstance(base, ast.Attribute) and base.attr == "data"
+
+
+def _born_of(frame: Frame, place: Place) -> int:
+    return frame.born(place[0]) if place[1][0] in ".[" else frame.born(place)
+
+
+def accumulated(
+    frame: Frame,
+    node: ast.stmt,
+    target: ast.expr,
+    value: Value,
+    written: ast.expr,
+    place: Place | None,
+    how: str,
+) -> Value:
+    """A place took on a value computed from its own old one: the graphs of all iterations are chained."""
+    if place is None:
+        return value
+    born = _born_of(frame, place)
+    if born >= frame.depth and born != OUTSIDE:
+        return value
+    keep(frame, node, how, f"{ast.unparse(target)}", value, written, place, born)
+    return marked(frame, node, value, place)
+
+

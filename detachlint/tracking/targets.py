@@ -1,0 +1,236 @@
+"""Assigning to names, attributes, items and unpackings; the place an expression denotes."""
+
+from __future__ import annotations
+
+import ast
+
+from detachlint.tracking import containers, expressions, inlining, methods, sinks
+from detachlint.tracking.analysis import Frame
+from detachlint.tracking.arguments import Arguments
+from detachlint.tracking.places import OUTSIDE, Place, attribute, element
+from detachlint.tracking.values import (
+    ARRAY,
+    Class,
+    Container,
+    Function,
+    Instance,
+    Module,
+    Namespace,
+    Object,
+    Plain,
+    Tensor,
+    Unknown,
+    Value,
+    tracks,
+)
+
+
+def assign(frame: Frame, target: ast.expr, value: Value, source: ast.expr | None = None) -> None:
+    """`target = value`; `source` is the expression that the value was written as."""
+    if isinstance(target, ast.Name):
+        assign_name(frame, target.id, value)
+    elif isinstance(target, ast.Attribute):
+        _assign_attribute(frame, target, value)
+    elif isinstance(target, ast.Subscript):
+        _assign_item(frame, target, value, source)
+    elif isinstance(target, (ast.Tuple, ast.List)):
+        _unpack(frame, target, value, source)
+    elif isinstance(target, ast.Starred):
+        found = containers.make(frame, target, [value], keyed=False)
+        assign(frame, target.value, found)
+
+
+def name_place(frame: Frame, name: str) -> Place:
+    """The place that assigning to `name` writes: `global` and `nonlocal` look further out."""
+    definition = frame.definition
+    if definition is None or name not in definition.outside_names:
+        return (frame.scope, name)
+    for scope in frame.scopes[1:]:
+        if frame.get((scope, name)) is not None:
+            return (scope, name)
+    return (frame.scopes[-1], name)
+
+
+def assign_name(frame: Frame, name: str, value: Value, born: int | None = None) -> None:
+    """Bind a name; it is born here unless it goes on living from before."""
+    place = name_place(frame, name)
+    frame.put(place, value)
+    outside = frame.definition is not None and name in frame.definition.outside_names
+    frame.live.born[place] = OUTSIDE if outside else frame.depth if born is None else born
+    for condition in [text for text in frame.live.splits if name in text]:
+        del frame.live.splits[condition]
+
+
+def _unpack(frame: Frame, target: ast.Tuple | ast.List, value: Value, source: ast.expr | None) -> None:
+    parts = containers.unpack(frame, value, len(target.elts), target)
+    starred = any(isinstance(part, ast.Starred) for part in target.elts)
+    written = source.elts if isinstance(source, (ast.Tuple, ast.List)) else []
+    for position, part in enumerate(target.elts):
+        if parts is not None and not starred:
+            item = parts[position]
+        elif isinstance(value, Unknown):
+            item = expressions.part_of(frame, value, f"[{position!r}]")
+        elif starred:
+            item = expressions.iterate(frame, value, target)
+        else:
+            item = expressions.item_of(frame, value, Plain(position), part)
+        assign(frame, part, item, written[position] if position < len(written) else None)
+
+
+def _assign_attribute(frame: Frame, target: ast.Attribute, value: Value) -> None:
+    base = expressions.evaluate(frame, target.value)
+    if target.attr == "requires_grad":
+        _switch_grad(frame, target, base, value)
+        return
+    if target.attr in ("data", "grad") and isinstance(base, (Tensor, Unknown)):
+        return
+    store_attribute(frame, target, base, target.attr, value)
+
+
+def _switch_grad(frame: Frame, target: ast.Attribute, base: Value, value: Value) -> None:
+    on = isinstance(value, Plain) and value.constant is True
+    (methods.thaw if on else methods.freeze)(frame, base)
+    if isinstance(base, Tensor):
+        flag = Arguments((value,))
+        call = methods.call_method(frame, target, base, "requires_grad_", flag)
+        place = place_of(frame, target.value)
+        if place is not None and (on or not tracks(base) or base.leaf):
+            frame.put(place, call)
+
+
+def store_attribute_named(frame: Frame, base: Value, name: Value, value: Value) -> None:
+    """`setattr(base, name, value)`; a computed name says nothing."""
+    if isinstance(name, Plain) and isinstance(name.constant, str):
+        for place in _attribute_places(frame, base, name.constant):
+            frame.put(place, value)
+
+
+def store_attribute(frame: Frame, node: ast.AST, base: Value, name: str, value: Value) -> None:
+    """`base.name = value`, through a property's setter or `__setattr__` where there is one."""
+    if isinstance(base, Instance) and _through_setter(frame, node, base, name, value):
+        return
+    places = _attribute_places(frame, base, name)
+    for place in places:
+        held = sinks.stored(frame, node, base, name, value, place)
+        if len(places) == 1:
+            frame.put(place, held)
+        else:
+            frame.add(place, held)
+
+
+def _through_setter(frame: Frame, node: ast.AST, base: Instance, name: str, value: Value) -> bool:
+    setter = base.klass.method(name + ".setter")
+    if setter is not None:
+        inlining.call_function(frame, node, Function(setter, base), Arguments((value,)))
+        return True
+    hook = base.klass.method("__setattr__")
+    if hook is None or (frame.definition is not None and frame.definition is hook):
+        return False
+    inlining.call_function(frame, node, Function(hook, base), Arguments((Plain(name), value)))
+    return True
+
+
+def _attribute_places(frame: Frame, base: Value, name: str) -> list[Place]:
+    if isinstance(base, Instance):
+        return [attribute(site, name) for site in base.sites]
+    if isinstance(base, (Unknown, Module, Object)):
+        return [attribute(base.key, name)]
+    if isinstance(base, Class):
+        return [(base.klass.scope, name)]
+    if isinstance(base, Namespace):
+        return [(base.scope, name)]
+    return []
+
+
+def _assign_item(frame: Frame, target: ast.Subscript, value: Value, source: ast.expr | None) -> None:
+    base = expressions.evaluate(frame, target.value)
+    index = expressions.evaluate(frame, target.slice)
+    if isinstance(base, Tensor):
+        sinks.written_into(frame, target, base, value, source, "[...] =")
+    elif isinstance(base, Container):
+        _put_item(frame, target, base, index, value, source)
+    elif isinstance(base, Unknown):
+        place = expressions.item_place(base.key, index)
+        sinks.collected(frame, target, "[...] =", value, source, place, frame.born(base.key), seen=False)
+        frame.add(place, sinks.marked(frame, target, value, place))
+    elif isinstance(base, Object) and base.name == ARRAY:
+        sinks.array_item(frame, target, value, source)
+    elif isinstance(base, Instance):
+        methods.call_method(frame, target, base, "__setitem__", Arguments((index, value)))
+    elif isinstance(base, Object):
+        sinks.object_item(frame, target, base, value, source)
+
+
+def _put_item(
+    frame: Frame,
+    target: ast.Subscript,
+    base: Container,
+    index: Value,
+    value: Value,
+    source: ast.expr | None,
+) -> None:
+    constant = isinstance(index, Plain) and isinstance(index.constant, (str, int))
+    for site in base.sites:
+        place = expressions.item_place(site, index)
+        # One slot that is overwritten does not grow; a slot per step does.
+        if not constant or frame.is_hook:
+            sinks.collected(frame, target, "[...] =", value, source, element(site), frame.born(site))
+            place = element(site) if not constant else place
+    held = sinks.marked(frame, target, value, expressions.item_place(base.sites[0], index))
+    containers.put(frame, base, index, held)
+
+
+def place_of(frame: Frame, node: ast.AST) -> Place | None:
+    """The place that an expression denotes: a name, an attribute, an item under a constant key."""
+    if isinstance(node, ast.Name):
+        return _name_place(frame, node.id)
+    if isinstance(node, ast.Attribute):
+        places = _attribute_places(frame, _known(frame, node.value), node.attr)
+        return places[0] if len(places) == 1 else None
+    if isinstance(node, ast.Subscript):
+        base, index = _known(frame, node.value), _known(frame, node.slice)
+        if isinstance(base, Container) and len(base.sites) == 1:
+            return expressions.item_place(base.sites[0], index)
+        if isinstance(base, Unknown):
+            return expressions.item_place(base.key, index)
+        if isinstance(base, Tensor):
+            return place_of(frame, node.value)
+    return None
+
+
+def _name_place(frame: Frame, name: str) -> Place | None:
+    for scope in frame.scopes:
+        if frame.get((scope, name)) is not None:
+            return (scope, name)
+    return None
+
+
+def _known(frame: Frame, node: ast.expr) -> Value:
+    value = frame.analysis.seen.get(node)
+    if value is None or isinstance(node, ast.Name):
+        return expressions.evaluate(frame, node)
+    return value
+
+
+def base_of(frame: Frame, node: ast.AST) -> ast.expr | None:
+    """The expression on which a chain of methods works: `x` of `x.mul_(a).add_(b)`."""
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        node = node.func.value
+    return node if isinstance(node, ast.expr) else None
+
+
+def rebind(frame: Frame, node: ast.AST, value: Value) -> None:
+    """An in-place method changed its receiver: the place it stands for holds `value` now."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return
+    base = base_of(frame, node)
+    place = place_of(frame, base) if base is not None else None
+    if place is not None:
+        frame.put(place, value)
+
+
+def delete(frame: Frame, target: ast.expr) -> None:
+    """`del target`."""
+    place = place_of(frame, target)
+    if place is not None and isinstance(target, ast.Name):
+        frame.live.cells.pop(place, None)

@@ -1,0 +1,391 @@
+"""What a value can be, and how two of them join.
+
+The lattice is small on purpose. A value has a kind (tensor, module, container, function ...), and what
+may carry a graph has a grad state besides: `TRACKS` (the code shows that it requires grad), `CLEAR` (it is
+known not to) or `UNKNOWN` (nothing is known, so nothing is said). Values are immutable; what can change,
+a list or an object, is a reference to sites whose contents live in the environment.
+
+Two things ride along and never take part in a comparison, so that loops reach their fixpoint:
+
+* the *origin*, a cons list of steps that explains why a tensor tracks. It is built while values flow and
+  read only where a finding is made.
+* the *lineage*, the graph of definitions a value was computed from. It stands for the autograd graph:
+  a backward walks it to learn what was consumed, what that proves, and which places were needed.
+
+Joining two paths keeps the evidence of either: TRACKS on one path is "possibly tracking".
+"""
+
+from __future__ import annotations
+
+import ast
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias, Union
+
+if TYPE_CHECKING:
+    from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition
+    from detachlint.tracking.places import Place
+
+
+class Grad(enum.IntEnum):
+    """Whether a tensor requires grad, as far as the code shows."""
+
+    CLEAR = 0
+    UNKNOWN = 1
+    TRACKS = 2
+
+
+class GradMode(enum.Enum):
+    """Torch's grad mode; UNKNOWN counts as on, because on one path it is."""
+
+    ON = "on"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """One step of the answer to "why does it track?"; `before` holds the earlier ones."""
+
+    path: str
+    node: ast.AST
+    text: str
+    before: Origin | None = None
+
+    def steps(self) -> list[Origin]:
+        """The steps in the order in which they happen."""
+        found: list[Origin] = []
+        step: Origin | None = self
+        while step is not None:
+            found.append(step)
+            step = step.before
+        return found[::-1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lineage:
+    """A definition and what it was computed from: the static twin of an autograd node.
+
+    `key` names the definition across contexts and rounds (see `Keys`). `place` is set where the value
+    was read from, or kept in, a place whose fate matters. `summed` marks sums, whose backward speaks for
+    their summands too.
+    """
+
+    key: int
+    parents: tuple[Lineage, ...] = ()
+    place: Place | None = None
+    call: Lineage | None = None
+    summed: bool = False
+    entered: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """The call through which a value entered a function, and the argument expression it came from."""
+
+    context: int
+    call: ast.expr
+    argument: ast.expr
+    callee: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """Python data that carries no graph: numbers, text, None, shapes, arrays' results."""
+
+    constant: object = ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A torch tensor, or an output made of tensors whose structure is not known."""
+
+    grad: Grad
+    origin: Origin | None = field(default=None, compare=False)
+    lineage: Lineage | None = field(default=None, compare=False)
+    leaf: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Anything: a parameter, a loop variable, what an unseen function returned.
+
+    `key` names its definition, so that what is learnt of it later (it is backpropagated, its
+    `parameters()` go to an optimizer) can be looked up in the next round.
+    """
+
+    key: int
+    lineage: Lineage | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A library's `nn.Module`. `trainable` says whether its output tracks on an input that does not."""
+
+    name: str
+    trainable: Grad
+    key: int
+    child: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An instance of a library class that the models know by its dotted name."""
+
+    name: str
+    key: int
+    grad: Grad = Grad.CLEAR
+    origin: Origin | None = field(default=None, compare=False)
+    lineage: Lineage | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A module, class or function of a library, by its dotted name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tuple:
+    """A tuple of known length."""
+
+    items: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """Something to iterate over, of unknown length, whose elements are alike."""
+
+    element: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A list, set, deque or dict: a reference to the sites that made it."""
+
+    sites: tuple[int, ...]
+    kind: str = "list"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An object of a class of the project."""
+
+    sites: tuple[int, ...]
+    klass: ClassDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of the project with the scopes it sees, and its receiver where it is a method."""
+
+    definition: FunctionDefinition
+    receiver: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """A class of the project."""
+
+    klass: ClassDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of a value, taken but not yet called."""
+
+    receiver: Value
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """A callable with arguments already given."""
+
+    function: Value
+    positional: tuple[Value, ...]
+    keywords: tuple[tuple[str, Value], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModeSwitch:
+    """A grad-mode object: usable as a context manager and as a decorator."""
+
+    mode: GradMode
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A module of the project: its names live in its global scope."""
+
+    scope: int
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedBlock:
+    """What a project's own context manager hands to its block, and the grad mode it runs it in."""
+
+    mode: GradMode
+    value: Value
+
+
+Value: TypeAlias = Union[
+    Plain,
+    Tensor,
+    Unknown,
+    Module,
+    Object,
+    Library,
+    Tuple,
+    Sequence,
+    Container,
+    Instance,
+    Function,
+    Class,
+    Method,
+    Partial,
+    ModeSwitch,
+    Namespace,
+    ManagedBlock,
+]
+
+PLAIN = Plain()
+NONE = Plain(None)
+CLEAR = Tensor(Grad.CLEAR)
+ARRAY = "numpy.ndarray"
+
+
+def lineage_of(value: Value) -> Lineage | None:
+    """The graph a single value hangs on (of a tuple: see `lineages`)."""
+    if isinstance(value, (Tensor, Unknown, Object)):
+        return value.lineage
+    return None
+
+
+def grad_of(value: Value) -> Grad:
+    """The grad state of a value; data, modules and functions themselves are CLEAR."""
+    if isinstance(value, (Tensor, Object)):
+        return value.grad
+    if isinstance(value, Unknown):
+        return Grad.UNKNOWN
+    if isinstance(value, Tuple):
+        return max((grad_of(item) for item in value.items), default=Grad.CLEAR)
+    if isinstance(value, Sequence):
+        return grad_of(value.element)
+    return Grad.CLEAR
+
+
+def origin_of(value: Value) -> Origin | None:
+    """The origin of a tracking value, the first one in a tuple."""
+    if isinstance(value, (Tensor, Object)):
+        return value.origin
+    if isinstance(value, Tuple):
+        return next((origin_of(item) for item in value.items if grad_of(item) is Grad.TRACKS), None)
+    if isinstance(value, Sequence):
+        return origin_of(value.element)
+    return None
+
+
+def tracks(value: Value) -> bool:
+    """Whether the code shows that `value`, or one of a tuple's items, requires grad."""
+    return grad_of(value) is Grad.TRACKS
+
+
+def with_lineage(value: Value, lineage: Lineage) -> Value:
+    """The same value hanging on another lineage."""
+    if isinstance(value, (Tensor, Unknown, Object)):
+        return replace(value, lineage=lineage)
+    return value
+
+
+def join_lineage(left: Lineage | None, right: Lineage | None) -> Lineage | None:
+    """A lineage that leads to both."""
+    if left is None or left is right:
+        return right
+    if right is None:
+        return left
+    if left.key == right.key and left.place == right.place and left.parents == right.parents:
+        return left
+    return Lineage(-1, (left, right))
+
+
+def join(left: Value, right: Value) -> Value:
+    """What a name can hold after two paths meet."""
+    if left is right:
+        return left
+    kind = type(left)
+    if kind is type(right):
+        joined = _join_same(left, right)
+        if joined is not None:
+            return joined
+    return _join_mixed(left, right)
+
+
+def join_all(values: Iterable[Value]) -> Value | None:
+    """The join of any number of values; None for none."""
+    joined: Value | None = None
+    for value in values:
+        joined = value if joined is None else join(joined, value)
+    return joined
+
+
+def _join_same(left: Value, right: Value) -> Value | None:
+    if isinstance(left, Tensor) and isinstance(right, Tensor):
+        return _join_tensors(left, right)
+    if isinstance(left, Tuple) and isinstance(right, Tuple):
+        if len(left.items) == len(right.items):
+            return Tuple(tuple(map(join, left.items, right.items)))
+        return Sequence(join_all(left.items + right.items) or PLAIN)
+    if isinstance(left, Sequence) and isinstance(right, Sequence):
+        return Sequence(join(left.element, right.element))
+    if isinstance(left, Plain):
+        return left if left == right else PLAIN
+    if isinstance(left, Unknown) and isinstance(right, Unknown):
+        lineage = join_lineage(left.lineage, right.lineage)
+        return replace(left, lineage=lineage)
+    if isinstance(left, Container) and isinstance(right, Container):
+        return Container(_join_sites(left.sites, right.sites), left.kind)
+    if isinstance(left, Instance) and isinstance(right, Instance) and left.klass is right.klass:
+        return Instance(_join_sites(left.sites, right.sites), left.klass)
+    if isinstance(left, Module) and isinstance(right, Module):
+        return left if left.trainable >= right.trainable else right
+    if isinstance(left, Object) and isinstance(right, Object) and left.name == right.name:
+        stronger = left if left.grad >= right.grad else right
+        return replace(stronger, lineage=join_lineage(left.lineage, right.lineage))
+    return left if left == right else None
+
+
+def _join_tensors(left: Tensor, right: Tensor) -> Tensor:
+    stronger = left if left.grad >= right.grad else right
+    lineage = join_lineage(left.lineage, right.lineage)
+    return Tensor(stronger.grad, stronger.origin, lineage, left.leaf and right.leaf)
+
+
+def _join_sites(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
+    return left if left == right else tuple(dict.fromkeys(left + right))
+
+
+# What a value yields to when kinds differ: `None` or a number before the loop gives way to what the loop
+# puts there; evidence of tracking outlives everything.
+def _join_mixed(left: Value, right: Value) -> Value:
+    for first, second in ((left, right), (right, left)):
+        if isinstance(first, Plain):
+            return second
+    for first, second in ((left, right), (right, left)):
+        if isinstance(first, Tensor) and isinstance(second, (Tuple, Sequence, Object)):
+            return _join_tensors(first, Tensor(grad_of(second), origin_of(second), lineage_of(second)))
+    for first, second in ((left, right), (right, left)):
+        if isinstance(first, Tensor) and first.grad is Grad.TRACKS:
+            return replace(first, lineage=join_lineage(first.lineage, lineage_of(second)))
+    for first, second in ((left, right), (right, left)):
+        if isinstance(first, Unknown):
+            return replace(first, lineage=join_lineage(first.lineage, lineage_of(second)))
+    return _as_unknown(left, right)
+
+
+def _as_unknown(left: Value, right: Value) -> Value:
+    if isinstance(left, (Container, Instance)) or not isinstance(right, (Container, Instance)):
+        return left
+    return right

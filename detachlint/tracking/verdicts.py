@@ -1,0 +1,46 @@
+"""The end of a file's analysis: which keeps were wrong, and the events for the rules."""
+
+from __future__ import annotations
+
+import ast
+
+from detachlint.tracking.analysis import Analysis
+from detachlint.tracking.events import Event, EventKind, Note
+from detachlint.tracking.fates import Keep, Use, is_wasted
+
+
+def events(analysis: Analysis, path: str) -> list[Event]:
+    """All events whose sink stands in the file `path`."""
+    found = list(analysis.events.values())
+    found += _keeps(analysis, path)
+    return sorted(found, key=lambda event: (getattr(event.node, "lineno", 0), getattr(event.node, "col_offset", 0)))
+
+
+def _keeps(analysis: Analysis, path: str) -> list[Event]:
+    uses = analysis.fates.uses
+    needed = {id(k.node) for k in analysis.fates.keeps if Use.DIFFERENTIATED in uses.get(k.place, {})}
+    reported: dict[tuple[int, str], Event] = {}
+    for keep in analysis.fates.keeps:
+        if keep.path != path or id(keep.node) in needed:
+            continue
+        if not is_wasted(keep, uses.get(keep.place, {})):
+            continue
+        reported.setdefault((id(keep.node), keep.how), _event(keep, uses.get(keep.place, {})))
+    return list(reported.values())
+
+
+def _event(keep: Keep, uses: dict[Use, ast.AST]) -> Event:
+    steps = keep.origin.steps() if keep.origin is not None else []
+    notes = [Note(step.path, step.node, step.text) for step in steps]
+    notes.append(Note(keep.path, keep.node, f"`{keep.callee}` keeps it, and its graph, beyond {keep.outlives}"))
+    notes.append(Note(keep.path, keep.node, _fate(keep, uses)))
+    kind: EventKind = "keep"
+    return Event(kind, keep.how, keep.callee, keep.node, keep.detach, tuple(notes), keep.spent, keep.unfixable)
+
+
+def _fate(keep: Keep, uses: dict[Use, ast.AST]) -> str:
+    if keep.spent:
+        return "a backward has consumed its graph: nobody can differentiate it any more"
+    if Use.MEASURED in uses:
+        return "later only numbers are taken from it: no backward needs its graph"
+    return "no backward ever reaches it from there"
