@@ -1,0 +1,100 @@
+"""The README keeps its word: the table of rules, the commands, the config, the two programs.
+
+Run as a program, it writes the table of rules anew.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+BEGIN, END = (
+    "<!-- rules: written by `python tests/test_readme.py` from rules/*/rule.toml -->\n",
+    "<!-- end of rules -->",
+)
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(
+        rf"^```{language}\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+
+
+def rules_table() -> str:
+    lines = ["| code | reports | set | fix |", "|---|---|---|---|"]
+    for path in sorted((ROOT / "rules").glob("*/rule.toml")):
+        rule = tomllib.loads(path.read_text(encoding="utf-8"))
+        link = f"[{rule['code']}](rules/{path.parent.name}/README.md) {rule['name']}"
+        fix = rule.get("fix", {}).get("applicability", "none").replace("-", " ")
+        lines.append(f"| {link} | {rule['summary']} | {rule['set']} | {fix} |")
+    return "\n".join(lines) + "\n"
+
+
+def with_table(text: str) -> str:
+    before, rest = text.split(BEGIN)
+    return before + BEGIN + rules_table() + END + rest.split(END)[1]
+
+
+def test_the_table_of_rules_is_up_to_date() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert text == with_table(text), "run: python tests/test_readme.py"
+
+
+def test_there_are_two_commands_to_set_up_and_ci_runs_the_second() -> None:
+    setups = [block for block in blocks("sh") if "-m venv" in block]
+    assert len(setups) == 2
+    assert all(block.count("\n") == 1 for block in setups)
+    install = "-m pip install --editable '.[test]'"
+    assert install in setups[1]
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "'.[test]'" in script and "-m pytest" in script
+
+
+def test_links_lead_somewhere() -> None:
+    for page in (README, ROOT / "CONTRIBUTING.md", ROOT / "examples" / "trainer" / "README.md"):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_config_shown_is_understood(tmp_path: Path) -> None:
+    (block,) = blocks("toml")
+    (tmp_path / "pyproject.toml").write_text(block, encoding="utf-8")
+    (tmp_path / "a.py").write_text("import torch\n", encoding="utf-8")
+    command = [sys.executable, "-m", "detachlint", "--no-cache", "."]
+    result = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def tutorials() -> list[str]:
+    return [block for block in blocks("python") if "out.backward()" in block]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_tutorials_programs_are_right_and_silent(number: int, tmp_path: Path) -> None:
+    source = tutorials()[number]
+    values: dict[str, object] = {}
+    exec(source, values)
+    assert values["x"].grad.tolist() == [[4.5, 4.5], [4.5, 4.5]]  # type: ignore[attr-defined]
+    (tmp_path / "a.py").write_text(source, encoding="utf-8")
+    command = [sys.executable, "-m", "detachlint", "--isolated", "--no-cache", "--select", "ALL", "a.py"]
+    result = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    assert (result.returncode, result.stderr) == (0, ""), result.stdout
+
+
+if __name__ == "__main__":
+    README.write_text(with_table(README.read_text(encoding="utf-8")), encoding="utf-8")
