@@ -27,10 +27,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def relative(folder: str, pattern: str) -> set[str]:
-    """Files below a folder of the checkout, without what Python leaves there."""
-    files = (ROOT / folder).rglob(pattern)
+    """Files below a folder of the checkout, without the caches that tools leave there."""
+    files = (path.relative_to(ROOT) for path in (ROOT / folder).rglob(pattern) if path.is_file())
     return {
-        str(path.relative_to(ROOT)) for path in files if path.is_file() and "__pycache__" not in path.parts
+        str(path) for path in files if not any(part.startswith((".", "__pycache__")) for part in path.parts)
     }
 
 
