@@ -99,6 +99,14 @@ class Case:
     def bad(self) -> bool:
         return self.function.startswith("bad_")
 
+    @property
+    def marks(self) -> set[int]:
+        """The rows inside the function that must be reported by the rule whose case this is."""
+        node = next(f for f in self.file.functions if f.name == self.function)
+        code = self.file.folder.name[:6]
+        rows = {row for row, marked in self.file.marks if marked == code}
+        return {row for row in rows if node.lineno <= row <= (node.end_lineno or row)}
+
 
 def folders() -> list[Path]:
     """The folders of all rules."""

@@ -204,7 +204,11 @@ def run(source: str, function: str, steps: int | None = None, watch: Watch | Non
 
 @functools.cache
 def _warm_up() -> None:
-    """The first optimizer of a process makes torch import its compiler: seconds, and minutes when traced."""
+    """The first optimizer of a process makes torch import its compiler: seconds, and minutes when traced.
+
+    One thread is enough for tensors this small, and adds up in the same order every time.
+    """
+    torch.set_num_threads(1)
     torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
 
 

@@ -11,6 +11,8 @@ import harm
 import pytest
 from case_files import Case, cases
 
+from detachlint.fixes import apply_edits
+
 ALL = cases()
 BAD = pytest.mark.parametrize("case", [c for c in ALL if c.bad], ids=lambda case: case.name)
 GOOD = pytest.mark.parametrize("case", [c for c in ALL if not c.bad], ids=lambda case: case.name)
@@ -51,6 +53,16 @@ def test_the_fix_ends_the_harm_and_keeps_the_values(case: Case) -> None:
     if case.harm not in {"raises", "lost", "gradient"}:
         before = harm.run(case.file.source, case.function)
         assert harm.quiet(before.value) == harm.quiet(after.value)
+
+
+@pytest.mark.parametrize("case", [c for c in ALL if c.bad and len(c.marks) > 1], ids=lambda case: case.name)
+def test_every_reported_line_is_harmful_alone(case: Case) -> None:
+    findings = case.file.lint()
+    for row in sorted(case.marks):
+        others = [f.fix for f in findings if f.fix and f.location.row != row]
+        source = apply_edits(case.file.source, [edit for fix in others for edit in fix.edits])
+        seen, words = harm.shows(case.harm, case.harm_text, source, case.function)
+        assert seen, f"line {row} does no harm once the others are mended: {words}"
 
 
 def _fixed(case: Case) -> str:
