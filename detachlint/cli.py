@@ -14,18 +14,20 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from detachlint import __version__, config, positions, reports, rulebook, sources
 from detachlint.config import ConfigError, Selection, Settings
 from detachlint.findings import Finding
-from detachlint.linter import Linter, Outcome, is_worth_parsing
 from detachlint.rulebook import Rule, Rulebook, RuleError
 from detachlint.sources import Source, SourceError, Walk
+
+if TYPE_CHECKING:  # what only files that are worth parsing need is imported when there is one
+    from detachlint.linter import Linter, Outcome
 
 CLEAN, FINDINGS, FAILED = 0, 1, 2
 _STDIN = "-"
@@ -136,15 +138,15 @@ def _main(options: Options) -> int:
     selected = book.chosen(layers, settings.preview)
     for _, codes in settings.per_file_ignores:
         book.without(codes)  # complains about unknown codes before the first file
-    linter = Linter(settings, book, selected)
+    run = _Run(options, settings, book, selected)
     walk = Walk(settings.root, settings.exclude, settings.respect_gitignore, options.force_exclude)
     if _STDIN in options.paths:
-        return _Run(options, linter).standard_input(walk)
+        return run.standard_input(walk)
     found = walk.find(options.paths or (".",))
     if options.show_files:
         click.echo("".join(name + "\n" for name in found.files), nl=False)
         return _complain_all(found.errors)
-    return _Run(options, linter).files(found)
+    return run.files(found)
 
 
 def _settings(options: Options) -> Settings:
@@ -175,25 +177,26 @@ class _Run:
     """One run over files or standard input: what it has met so far, and how it is reported."""
 
     options: Options
-    linter: Linter
+    settings: Settings
+    book: Rulebook
+    selected: Rulebook
     findings: list[Finding] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
     fixed: int = 0
     failed: bool = False
 
+    @cached_property
+    def linter(self) -> Linter:
+        """What lints the files; it loads the tracker and the models."""
+        from detachlint.linter import Linter
+
+        return Linter(self.settings, self.book, self.selected)
+
     def files(self, found: sources.Found) -> int:
         """Lint the files; fix, compare or silence as the options say; report."""
-        from detachlint import parallel
-
-        self.failed = bool(_complain_all(found.errors))
-        progress = _Progress(shown=sys.stderr.isatty() and not self.options.quiet)
-        outcomes = []
-        for outcome in parallel.run(self.linter.outcome, found.files, self.options.jobs, progress.show):
-            if outcome.error:
-                progress.clear()
-                self._fail(outcome.error)
-            outcomes.append(outcome)
-        progress.clear()
+        screened = sources.screen(found.files)
+        self.failed = bool(_complain_all((*found.errors, *screened.errors)))
+        outcomes = self._outcomes(screened) if screened.worth else []
         # Written only when all is linted: a fix in one file must not change what is found in another.
         for outcome in outcomes:
             self._take(outcome)
@@ -203,32 +206,51 @@ class _Run:
             return self._add_ignores()
         return self._report(len(found.files))
 
+    def _outcomes(self, screened: sources.Screened) -> list[Outcome]:
+        from detachlint import parallel
+
+        progress = _Progress(shown=sys.stderr.isatty() and not self.options.quiet)
+        outcomes = []
+        for outcome in parallel.run(self.linter.outcome, screened, self.options.jobs, progress.show):
+            if outcome.error:
+                progress.clear()
+                self._fail(outcome.error)
+            outcomes.append(outcome)
+        progress.clear()
+        return outcomes
+
     def standard_input(self, walk: Walk) -> int:
         """Lint standard input; with `--fix`, print the repaired source, and report on standard error."""
         data = sys.stdin.buffer.read()
         filename = self.options.stdin_filename or _NO_NAME
         excluded = self.options.force_exclude and filename != _NO_NAME and walk.excludes(filename)
-        outcome = Outcome(filename)
-        if is_worth_parsing(data) and not excluded:
-            try:
-                source = sources.decode(filename, data)
-                self.texts[filename] = source.text
-                outcome = self.linter.outcome_of(source)
-            except SourceError as error:
-                outcome = Outcome(filename, error=str(error))
-        if outcome.error:
-            self._fail(outcome.error)
-        self._hear(outcome)
+        outcome = None
+        if sources.is_worth_parsing(data) and not excluded:
+            outcome = self._outcome_of(filename, data)
+        if outcome is not None:
+            self._hear(outcome)
         if self.options.diff:
-            return self._show_diffs([outcome])
-        if not self.linter.settings.fix:
+            return self._show_diffs([outcome] if outcome else [])
+        if not self.settings.fix:
             return self._report(1)
-        if outcome.fixed is not None and outcome.source is not None:
+        if outcome is not None and outcome.fixed is not None and outcome.source is not None:
             self.texts[filename] = outcome.fixed
             data = outcome.source.encode(outcome.fixed)
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return self._report(1, sys.stderr)
+
+    def _outcome_of(self, filename: str, data: bytes) -> Outcome | None:
+        try:
+            source = sources.decode(filename, data)
+        except SourceError as error:
+            self._fail(str(error))
+            return None
+        self.texts[filename] = source.text
+        outcome = self.linter.outcome_of(source)
+        if outcome.error:
+            self._fail(outcome.error)
+        return outcome
 
     def _fail(self, message: str) -> None:
         _complain(message)
@@ -261,16 +283,15 @@ class _Run:
 
     def _report(self, files: int, stream: IO[str] | None = None) -> int:
         findings = sorted(self.findings, key=Finding.sort_key)
-        settings = self.linter.settings
         path = self.options.output_file
         stream = stream or sys.stdout
         color = path is None and _wants_color(stream)
         width = _width(stream) if path is None else 80
         if self.options.statistics:
-            text = _statistics(findings, settings.output_format)
+            text = _statistics(findings, self.settings.output_format)
         else:
-            text = reports.render(settings.output_format, findings, self._lines_of(), color, width)
-        if not self.options.quiet and settings.output_format in ("full", "concise"):
+            text = reports.render(self.settings.output_format, findings, self._lines_of(), color, width)
+        if not self.options.quiet and self.settings.output_format in ("full", "concise"):
             text += self._summary(findings, files)
         if path is None:
             click.echo(text, file=stream, nl=False, color=color)
@@ -282,7 +303,7 @@ class _Run:
         from detachlint.reports.text import summary
 
         if findings or self.fixed:
-            return summary(findings, self.fixed, self.linter.settings.unsafe_fixes) + "\n"
+            return summary(findings, self.fixed, self.settings.unsafe_fixes) + "\n"
         return "" if self.failed or not files else "Nothing to detach.\n"
 
     def _lines_of(self) -> Callable[[str], Sequence[str]]:

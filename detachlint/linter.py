@@ -1,7 +1,6 @@
-"""One source to findings: screen, parse, track, match with the rules, silence what comments silence.
+"""One source to findings: parse, track, match with the rules, silence what comments silence.
 
-Bytes are looked at before text is parsed: a file that mentions neither torch nor a training loop costs a
-read and a search. Nothing here raises for what a file contains. A file that can't be read or parsed, and a
+Nothing here raises for what a file contains. A file that can't be read or parsed, and a
 file on which this program itself fails, becomes one clear line in its Outcome while the others go on.
 
 A Linter is small and can be sent to another process; what it loads (the models) each process loads once.
@@ -28,16 +27,10 @@ from detachlint.rulebook import UNUSED_SUPPRESSION, Rule, Rulebook
 from detachlint.sources import Source, SourceError
 from detachlint.tracking.events import Event
 
-WORTH = (b"torch", b"lightning", b"backward", b"detachlint:", b"DTL")
 ISSUES = "https://github.com/detachlint/detachlint/issues"
 _LONGEST_VALUE = 60
 
 Tracker = Callable[[str, str, ast.Module, Models, Path | None], list[Event]]
-
-
-def is_worth_parsing(data: bytes) -> bool:
-    """Whether a file's bytes mention anything that could lead to a finding."""
-    return any(word in data for word in WORTH)
 
 
 def track(path: str, source: str, tree: ast.Module, models: Models, root: Path | None) -> list[Event]:
@@ -259,7 +252,7 @@ class _Findings:
 
     def _fix(self, event: Event, rule: Rule) -> tuple[Fix | None, str | None]:
         if rule.applicability == "none":
-            return None, event.unfixable
+            return None, event.unfixable or rule.fix_message or "how to mend it depends on what is meant"
         if not event.detach:
             return None, event.unfixable or "there is no single expression to detach"
         from detachlint.edits import NotFixable, detach_edits

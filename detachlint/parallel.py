@@ -1,7 +1,7 @@
 """Many files, several processes, one order.
 
-The parent reads every file's first impression (its bytes) and hands only those worth parsing to workers, so
-a tree that hardly mentions torch never starts any. Outcomes come back in the order of the files.
+A few files are linted where they are; a tree goes to workers, a chunk of files at a time, and its outcomes
+come back in the order of the files.
 
 A worker can die: the parser of some Python versions can be brought down by a file, and a system short of
 memory kills. Then every file without an outcome is done again, each in a process that may die for it alone,
@@ -11,12 +11,11 @@ and the file that kills its process is the one that is named.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from detachlint import sources
-from detachlint.linter import Outcome, is_worth_parsing
-from detachlint.sources import SourceError
+from detachlint.linter import Outcome
+from detachlint.sources import Screened
 
 Work = Callable[[str], Outcome]
 Progress = Callable[[int, int], None]
@@ -24,37 +23,15 @@ _SMALL = 400_000  # bytes of source below which starting processes costs more th
 _CHUNK = 8
 
 
-def screen(files: Iterable[str]) -> Iterator[tuple[str, int] | Outcome]:
-    """Each file worth parsing with its size, and an outcome for each that can't be read."""
-    for filename in files:
-        try:
-            data = sources.read_bytes(filename)
-        except SourceError as error:
-            yield Outcome(filename, error=str(error))
-            continue
-        if is_worth_parsing(data):
-            yield filename, len(data)
-
-
 def run(
-    work: Work, files: Sequence[str], jobs: int | None = None, progress: Progress = lambda done, total: None
+    work: Work, screened: Screened, jobs: int | None = None, progress: Progress = lambda done, total: None
 ) -> Iterator[Outcome]:
-    """The outcomes of the files that have anything to say: first those that can't be read, then in order.
-
-    `progress` is told how many of the files worth parsing are done.
-    """
-    worth: list[str] = []
-    size = 0
-    for item in screen(files):
-        if isinstance(item, Outcome):
-            yield item
-        else:
-            worth.append(item[0])
-            size += item[1]
-    jobs = min(jobs or _processors(), len(worth))
-    many = jobs > 1 and size >= _SMALL
-    for done, outcome in enumerate(_in_processes(work, worth, jobs) if many else map(work, worth), 1):
-        progress(done, len(worth))
+    """The outcomes of the files worth parsing, in their order. `progress` is told how many are done."""
+    files = screened.worth
+    jobs = min(jobs or _processors(), len(files))
+    many = jobs > 1 and screened.size >= _SMALL
+    for done, outcome in enumerate(_in_processes(work, files, jobs) if many else map(work, files), 1):
+        progress(done, len(files))
         yield outcome
 
 
@@ -65,7 +42,7 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def _in_processes(work: Work, files: Sequence[str], jobs: int) -> Iterator[Outcome]:
+def _in_processes(work: Work, files: tuple[str, ...], jobs: int) -> Iterator[Outcome]:
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 

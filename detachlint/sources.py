@@ -5,6 +5,9 @@ judged by the path inside the project, so that a project that itself lies in a f
 `.venv` is linted like any other. A file that is named outright is taken as it is, unless excludes are forced
 on it, as commit hooks want.
 
+Bytes are looked at before text is parsed: a file that mentions neither torch nor a training loop costs a
+read and a search.
+
 Text keeps its byte order mark, its encoding and its line ends: `Source.encode` gives back what was read.
 """
 
@@ -26,6 +29,7 @@ DEFAULT_EXCLUDES = (
     *(".vscode", "__pycache__", "__pypackages__", "/_build", "/build", "/buck-out", "/dist", "node_modules"),
     *("site-packages", "/venv", "/env"),
 )
+_WORTH = (b"torch", b"lightning", b"backward", b"detachlint:", b"DTL")
 _MARK = b"\xef\xbb\xbf"
 
 
@@ -99,6 +103,37 @@ class Found:
 
     files: tuple[str, ...]
     errors: tuple[SourceError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """The files worth parsing, their size in bytes together, and the files that could not be read."""
+
+    worth: tuple[str, ...]
+    size: int
+    errors: tuple[SourceError, ...]
+
+
+def is_worth_parsing(data: bytes) -> bool:
+    """Whether a file's bytes mention anything that could lead to a finding."""
+    return any(word in data for word in _WORTH)
+
+
+def screen(files: Iterable[str]) -> Screened:
+    """Look into each file for a reason to parse it."""
+    worth: list[str] = []
+    errors: list[SourceError] = []
+    size = 0
+    for filename in files:
+        try:
+            data = read_bytes(filename)
+        except SourceError as error:
+            errors.append(error)
+            continue
+        if is_worth_parsing(data):
+            worth.append(filename)
+            size += len(data)
+    return Screened(tuple(worth), size, tuple(errors))
 
 
 @dataclass(frozen=True)

@@ -236,8 +236,10 @@ def _removal(suppression: Suppression, useless: Sequence[str], line: str) -> Edi
         start, end = suppression.codes_at
         return Edit(Location(row, start + 1), Location(row, end + 1), ", ".join(left))
     before, after = line[: suppression.start], line[suppression.end :]
-    if after.strip():  # another comment follows: it takes this one's place
-        return Edit(Location(row, suppression.start + 1), Location(row, suppression.end + 1), "")
+    if after.strip():  # more follows, which is another comment now: it takes this one's place
+        end = len(line) - len(after.lstrip())
+        sign = "" if after.lstrip().startswith("#") else "# "
+        return Edit(Location(row, suppression.start + 1), Location(row, end + 1), sign)
     if not before.strip() and line.endswith(("\r", "\n")):
         return Edit(Location(row, 1), Location(row + 1, 1), "")
     kept = len(before.rstrip())

@@ -155,7 +155,7 @@ class _Page:
         if finding.fix is None:
             if finding.unfixable is None:
                 return []
-            return self._said(word, "help:", f"no automatic fix: {finding.unfixable}")
+            return self._said(word, "help:", f"{finding.unfixable} (no automatic fix)")
         option = "--fix" if finding.fix.applicability == "safe" else "--fix --unsafe-fixes"
         said = self._said(word, "help:", f"{finding.fix.message} ({option})")
         return said + [
@@ -212,8 +212,12 @@ def _window(line: str, start: int, end: int, width: int) -> tuple[str, int, int]
 
 
 def _fitting(text: str, width: int) -> str:
+    """As much of a text as fits, with an ellipsis if that is not all."""
     if cells(text) <= width:
         return text
-    while text and cells(text) > width - len(_CUT):
-        text = text[:-1] if cells(text) < 4 * width else text[: 4 * width]
-    return text + _CUT
+    taken = 0
+    for number, character in enumerate(text):
+        taken += cells(character)
+        if taken > width - len(_CUT):
+            return text[:number] + _CUT
+    return text
