@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -37,9 +38,9 @@ def add_ignores(
         lines[row - 1] = _commented(lines[row - 1], new, present.get(row))
     text = "".join(lines)
     left = _left(source, text, lint)
-    if left is None or len(left) > len(findings) - len(wanted) + len(wanted) - sum(map(len, codes.values())):
-        return source.text, list(findings)
-    return text, left
+    return (
+        (source.text, list(findings)) if left is None or _places(left) - _places(findings) else (text, left)
+    )
 
 
 def _left(source: Source, text: str, lint: Callable[[Source], list[Finding]]) -> list[Finding] | None:
@@ -47,6 +48,10 @@ def _left(source: Source, text: str, lint: Callable[[Source], list[Finding]]) ->
     if ast.dump(ast.parse(source.text)) != ast.dump(ast.parse(text)):
         return None
     return lint(replace(source, text=text))
+
+
+def _places(findings: Sequence[Finding]) -> Counter[tuple[int, str]]:
+    return Counter((finding.location.row, finding.code) for finding in findings)
 
 
 def _commented(line: str, codes: set[str], present: suppressions.Suppression | None) -> str:

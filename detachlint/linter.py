@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from detachlint import positions, sources, suppressions
 from detachlint.config import Settings
@@ -25,12 +26,14 @@ from detachlint.models import load as load_models
 from detachlint.patterns import compiled
 from detachlint.rulebook import UNUSED_SUPPRESSION, Rule, Rulebook
 from detachlint.sources import Source, SourceError
-from detachlint.tracking.events import Event
+
+if TYPE_CHECKING:  # the tracker is imported when the first file is worth it
+    from detachlint.tracking.events import Event
 
 ISSUES = "https://github.com/detachlint/detachlint/issues"
 _LONGEST_VALUE = 60
 
-Tracker = Callable[[str, str, ast.Module, Models, Path | None], list[Event]]
+Tracker: TypeAlias = "Callable[[str, str, ast.Module, Models, Path | None], list[Event]]"
 
 
 def track(path: str, source: str, tree: ast.Module, models: Models, root: Path | None) -> list[Event]:

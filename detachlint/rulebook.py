@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from detachlint.config import ConfigError, Selection, suggestion
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from detachlint.tracking.events import Event
 
 UNUSED_SUPPRESSION = "DTL001"
+EVENTS = ("call", "keep", "copy", "output", "carry", "target", "weight", "feed")  # those of the tracker
 SETS = ("default", "preview", "opt-in")
 HARMS = ("raises", "retains", "gradient", "warns", "noise", "lost", "surprise", "none")
 APPLICABILITIES = ("safe", "unsafe", "safe-if-spent", "none")
@@ -231,15 +232,13 @@ def _rule(place: Path, data: Mapping[str, Any]) -> Rule:
 
 
 def _fires(data: Mapping[str, Any]) -> Fires:
-    from detachlint.tracking.events import EventKind
-
     _check_keys(data, _FIRE_KEYS)
     sinks, spent = data.get("sinks"), data.get("spent")
     if not isinstance(sinks, list) or not sinks or not all(isinstance(sink, str) for sink in sinks):
         raise RuleError("`fires.sinks` must be a list of strings with at least one of them")
     if spent is not None and not isinstance(spent, bool):
         raise RuleError("`fires.spent` must be true or false")
-    return Fires(_one_of(data, "event", get_args(EventKind)), frozenset(sinks), spent)
+    return Fires(_one_of(data, "event", EVENTS), frozenset(sinks), spent)
 
 
 def _check_keys(data: object, known: frozenset[str]) -> None:

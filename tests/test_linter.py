@@ -162,7 +162,7 @@ def test_outcomes_come_in_the_order_of_the_files(jobs):
 
 
 def test_few_files_start_no_process():
-    outcomes = parallel.run(lambda name: Outcome(name), screened("a", "b", size=100), 2)
+    outcomes = parallel.run(Outcome, screened("a", "b", size=100), 2)
     assert [outcome.filename for outcome in outcomes] == ["a", "b"]
 
 

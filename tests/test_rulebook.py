@@ -2,13 +2,14 @@
 
 import ast
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from detachlint import rulebook
 from detachlint.config import ConfigError, Selection
 from detachlint.rulebook import RuleError
-from detachlint.tracking.events import Event
+from detachlint.tracking.events import Event, EventKind
 
 RULE = """
 code = "{code}"
@@ -63,6 +64,10 @@ def test_a_rule_is_found_for_an_event(book):
     assert book.rule_for(keep("elsewhere")) is None
     assert book.only(["DTL302"]).rule_for(keep("add")) is None
     assert book.rule("DTL301").says("total +=", "loss") == "`total +=` keeps `loss`"
+
+
+def test_the_events_are_those_of_the_tracker():
+    assert get_args(EventKind) == rulebook.EVENTS
 
 
 def test_a_rule_for_spent_graphs_only(tmp_path):

@@ -180,12 +180,15 @@ def _mended(fix: Fix, lines: Sequence[str]) -> list[str]:
     rows = {edit.location.row for edit in fix.edits}
     if any(edit.location.row != edit.end_location.row for edit in fix.edits) or max(rows) > len(lines):
         return []
-    from detachlint.edits import apply_edits
+    from detachlint.edits import NotFixable, apply_edits
 
     mended = []
     for row in sorted(rows):
         edits = [_on_first_row(edit) for edit in fix.edits if edit.location.row == row]
-        mended.append(apply_edits(lines[row - 1].rstrip("\r\n"), edits))
+        try:
+            mended.append(apply_edits(lines[row - 1].rstrip("\r\n"), edits))
+        except NotFixable:  # the file has changed since it was linted
+            return []
     return [line for line in mended if line.strip()][:_MOST_ROWS]
 
 
