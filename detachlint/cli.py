@@ -7,11 +7,9 @@ what is said beside them go to standard error.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -23,7 +21,7 @@ import click
 from detachlint import __version__, config, positions, reports, rulebook, sources
 from detachlint.config import ConfigError, Selection, Settings
 from detachlint.findings import Finding
-from detachlint.rulebook import Rule, Rulebook, RuleError
+from detachlint.rulebook import Rulebook, RuleError
 from detachlint.sources import Source, SourceError, Walk
 
 if TYPE_CHECKING:  # what only files that are worth parsing need is imported when there is one
@@ -128,17 +126,12 @@ def main(**values: object) -> None:
 
 
 def _main(options: Options) -> int:
-    book = rulebook.load()
-    if options.rules:
-        return _list_rules(book, options.output_format)
-    if options.explain is not None:
-        return _explain(book, options.explain)
+    if options.rules or options.explain is not None:
+        return _about_rules(options)
     settings = _settings(options)
-    layers = (settings.selection, Selection(options.select or None, options.extend_select, options.ignore))
-    selected = book.chosen(layers, settings.preview)
-    for _, codes in settings.per_file_ignores:
-        book.without(codes)  # complains about unknown codes before the first file
-    run = _Run(options, settings, book, selected)
+    run = _Run(options, settings)
+    if options.select or options.ignore or options.extend_select or settings.chooses_rules:
+        run.check_codes()
     walk = Walk(settings.root, settings.exclude, settings.respect_gitignore, options.force_exclude)
     if _STDIN in options.paths:
         return run.standard_input(walk)
@@ -147,6 +140,19 @@ def _main(options: Options) -> int:
         click.echo("".join(name + "\n" for name in found.files), nl=False)
         return _complain_all(found.errors)
     return run.files(found)
+
+
+def _about_rules(options: Options) -> int:
+    from detachlint.reports import rules
+
+    book = rulebook.load()
+    text = (
+        rules.listing(book, options.output_format)
+        if options.explain is None
+        else rules.page(book, options.explain)
+    )
+    click.echo(text, nl=False)
+    return CLEAN
 
 
 def _settings(options: Options) -> Settings:
@@ -178,8 +184,6 @@ class _Run:
 
     options: Options
     settings: Settings
-    book: Rulebook
-    selected: Rulebook
     findings: list[Finding] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
     fixed: int = 0
@@ -191,6 +195,24 @@ class _Run:
         from detachlint.linter import Linter
 
         return Linter(self.settings, self.book, self.selected)
+
+    @cached_property
+    def book(self) -> Rulebook:
+        """All rules; loaded when a file is worth it, or when somebody names one."""
+        return rulebook.load()
+
+    @cached_property
+    def selected(self) -> Rulebook:
+        """The rules that are to speak in this run."""
+        options, settings = self.options, self.settings
+        said = Selection(options.select or None, options.extend_select, options.ignore)
+        return self.book.chosen((settings.selection, said), settings.preview)
+
+    def check_codes(self) -> None:
+        """Complain of codes that no rule has before the first file is read."""
+        for _, codes in self.settings.per_file_ignores:
+            self.book.without(codes)
+        _ = self.selected
 
     def files(self, found: sources.Found) -> int:
         """Lint the files; fix, compare or silence as the options say; report."""
@@ -286,9 +308,9 @@ class _Run:
         path = self.options.output_file
         stream = stream or sys.stdout
         color = path is None and _wants_color(stream)
-        width = _width(stream) if path is None else 80
+        width = _width(stream) if findings and path is None else 80
         if self.options.statistics:
-            text = _statistics(findings, self.settings.output_format)
+            text = reports.statistics(findings, self.settings.output_format)
         else:
             text = reports.render(self.settings.output_format, findings, self._lines_of(), color, width)
         if not self.options.quiet and self.settings.output_format in ("full", "concise"):
@@ -369,44 +391,6 @@ def _write_report(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def _list_rules(book: Rulebook, output_format: str | None) -> int:
-    if output_format == "json":
-        click.echo(json.dumps([_rule_as_data(rule) for rule in book.rules], indent=2))
-        return CLEAN
-    width = max((len(rule.name) for rule in book.rules), default=0)
-    for rule in book.rules:
-        click.echo(f"{rule.code}  {rule.name:<{width}}  {rule.set}\n        {rule.summary}")
-    return CLEAN
-
-
-def _rule_as_data(rule: Rule) -> dict[str, str]:
-    keys = ("code", "name", "summary", "set", "harm", "url")
-    return {**{key: getattr(rule, key) for key in keys}, "fix": rule.applicability}
-
-
-def _explain(book: Rulebook, code: str) -> int:
-    rule = book.rule(code)
-    if rule is None:
-        book.meant(code)  # complains with a suggestion, unless the code is a prefix
-        below = [rule.code for rule in book.rules if rule.code.startswith(code.upper())]
-        raise ConfigError(f"`{code}` stands for several rules: {', '.join(below)}")
-    try:
-        click.echo(rule.page().rstrip())
-    except OSError as error:
-        raise RuleError(f"{rule.folder / 'README.md'}: {error.strerror}") from error
-    return CLEAN
-
-
-def _statistics(findings: Sequence[Finding], output_format: str) -> str:
-    if output_format != "json":
-        from detachlint.reports.text import statistics
-
-        return statistics(findings)
-    counted = Counter((finding.code, finding.name) for finding in findings)
-    listed = [{"code": code, "name": name, "count": count} for (code, name), count in sorted(counted.items())]
-    return json.dumps(listed, indent=2) + "\n"
 
 
 class _Progress:

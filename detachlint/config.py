@@ -54,6 +54,11 @@ class Settings:
     output_format: str = "full"
     file: Path | None = None
 
+    @property
+    def chooses_rules(self) -> bool:
+        """Whether the config names any rules."""
+        return self.selection != Selection() or bool(self.per_file_ignores)
+
 
 def load(paths: Iterable[str], config: Path | None = None, isolated: bool = False) -> Settings:
     """The settings for linting these paths: of the config file given, or else of the nearest one."""

@@ -14,10 +14,23 @@ LinesOf = Callable[[str], Sequence[str]]
 """Gives the lines of a file that findings point into; empty when it can't be read any more."""
 
 
+def statistics(findings: Sequence[Finding], output_format: str) -> str:
+    """How often each rule fired, for people or as JSON."""
+    if output_format == "json":
+        from detachlint.reports.json import statistics as counted
+
+        return counted(findings)
+    from detachlint.reports.text import statistics as listed
+
+    return listed(findings)
+
+
 def render(
     output_format: str, findings: Sequence[Finding], lines_of: LinesOf, color: bool = False, width: int = 80
 ) -> str:
     """The findings in one of the output formats; text that is not empty ends in a newline."""
+    if not findings and output_format != "json":
+        return ""
     if output_format == "json":
         from detachlint.reports.json import render as render_json
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,13 @@ from detachlint.findings import Finding, Fix, Location, Step
 def render(findings: Sequence[Finding]) -> str:
     """A JSON array, one object a finding."""
     return json.dumps([_finding(finding) for finding in findings], indent=2) + "\n"
+
+
+def statistics(findings: Sequence[Finding]) -> str:
+    """How often each rule fired, in the order of their codes."""
+    counted = Counter((finding.code, finding.name) for finding in findings)
+    listed = [{"code": code, "name": name, "count": count} for (code, name), count in sorted(counted.items())]
+    return json.dumps(listed, indent=2) + "\n"
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

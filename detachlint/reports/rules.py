@@ -1,0 +1,36 @@
+"""The rules themselves as text: the list of them, and one rule's page."""
+
+from __future__ import annotations
+
+import json
+
+from detachlint.config import ConfigError
+from detachlint.rulebook import Rule, Rulebook, RuleError
+
+
+def listing(book: Rulebook, output_format: str | None) -> str:
+    """Every rule with its summary, for people or as JSON."""
+    if output_format == "json":
+        return json.dumps([_as_data(rule) for rule in book.rules], indent=2) + "\n"
+    width = max((len(rule.name) for rule in book.rules), default=0)
+    return "".join(
+        f"{rule.code}  {rule.name:<{width}}  {rule.set}\n        {rule.summary}\n" for rule in book.rules
+    )
+
+
+def page(book: Rulebook, code: str) -> str:
+    """The page of the rule of this code or name. ConfigError if there is none, or several."""
+    rule = book.rule(code)
+    if rule is None:
+        prefix = book.meant(code)  # complains if it stands for no rule at all
+        below = [rule.code for rule in book.rules if rule.code.startswith(prefix)]
+        raise ConfigError(f"`{code}` stands for several rules: {', '.join(below)}")
+    try:
+        return rule.page().rstrip() + "\n"
+    except OSError as error:
+        raise RuleError(f"{rule.folder / 'README.md'}: {error.strerror}") from error
+
+
+def _as_data(rule: Rule) -> dict[str, str]:
+    keys = ("code", "name", "summary", "set", "harm", "url")
+    return {**{key: getattr(rule, key) for key in keys}, "fix": rule.applicability}
