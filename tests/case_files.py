@@ -72,14 +72,23 @@ class CaseFile:
         codes = {rule.code for rule in book.rules if rule.set == "default"} | {self.folder.name[:6]}
         return Linter(Settings(self.path.parent, **settings), book, book.only(codes))
 
-    def lint(self, text: str | None = None) -> list[Finding]:
-        """The findings in this file, or in a changed text of it."""
-        return self.linter().lint(Source(str(self.path), self.source if text is None else text))
+    def lint(self) -> list[Finding]:
+        """The findings in this file."""
+        return list(_lint(self))
 
     def repaired(self, text: str | None = None) -> Outcome:
-        """What comes of linting with every fix, the unsafe ones included."""
-        linter = self.linter(fix=True, unsafe_fixes=True)
-        return linter.outcome_of(Source(str(self.path), self.source if text is None else text))
+        """What comes of linting the file, or a changed text of it, with every fix: the unsafe ones too."""
+        return _repaired(self, self.source if text is None else text)
+
+
+@cache
+def _lint(file: CaseFile) -> tuple[Finding, ...]:
+    return tuple(file.linter().lint(Source(str(file.path), file.source)))
+
+
+@cache
+def _repaired(file: CaseFile, text: str) -> Outcome:
+    return file.linter(fix=True, unsafe_fixes=True).outcome_of(Source(str(file.path), text))
 
 
 @dataclass(frozen=True)
