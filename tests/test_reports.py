@@ -107,6 +107,19 @@ def test_everything_but_the_first_line_fits(width):
     assert shown[carets.index("^") : carets.rindex("^") + 1] == "out.numpy()"
 
 
+def test_a_long_line_is_cut_around_the_change():
+    line = "    plot(" + ", ".join(f"argument_{number}" for number in range(20)) + ", out)"
+    fix = Fix("safe", "Detach it", (insertion(1, line.index("out") + 4),))
+    trace = (step(1, "why", "b.py"),)
+    said = full(
+        changed(location=Location(1, 5), end_location=Location(1, 9), trace=trace, fix=fix), source=line
+    )
+    shown = said.splitlines()[-3].strip()
+    assert shown.startswith("...")
+    assert shown.endswith("out.detach())")
+    assert all(cells(row) <= 80 for row in said.splitlines()[1:])
+
+
 def test_carets_stand_under_wide_characters():
     source = "x = '漢字é'; y.numpy()\n"
     start = source.index("y.") + 1

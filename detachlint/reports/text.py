@@ -146,7 +146,7 @@ class _Page:
         lines = () if shown else self._lines_of(step.filename)
         if 0 < step.location.row <= len(lines):
             line = lines[step.location.row - 1].rstrip("\r\n")
-            code, _, _ = _window(line.strip(), 0, 1, self._width - len(indent) - 2)
+            code = _around(line, step.location.column, self._width - len(indent) - 2)
             wrapped.append(f"{indent}  {self._paint(code, dim=True)}")
         return wrapped
 
@@ -159,8 +159,8 @@ class _Page:
         option = "--fix" if finding.fix.applicability == "safe" else "--fix --unsafe-fixes"
         said = self._said(word, "help:", f"{finding.fix.message} ({option})")
         return said + [
-            f"        {self._paint(_window(line.strip(), 0, 1, self._width - 8)[0], fg='green')}"
-            for line in _mended(finding.fix, lines)
+            f"        {self._paint(_around(line, column, self._width - 8), fg='green')}"
+            for line, column in _mended(finding.fix, lines)
         ]
 
     def _said(self, painted: str, word: str, text: str) -> list[str]:
@@ -175,21 +175,26 @@ def _shortened(rows: Sequence[int]) -> list[int | None]:
     return [*rows[: _MOST_ROWS - 2], None, rows[-1]]
 
 
-def _mended(fix: Fix, lines: Sequence[str]) -> list[str]:
-    """The rows that a fix changes, as they are afterwards; rows that it empties or joins are not shown."""
+def _mended(fix: Fix, lines: Sequence[str]) -> list[tuple[str, int]]:
+    """The rows that a fix changes, as they are afterwards, each with the column of its first change.
+
+    Rows that are emptied or joined are not shown.
+    """
     rows = {edit.location.row for edit in fix.edits}
     if any(edit.location.row != edit.end_location.row for edit in fix.edits) or max(rows) > len(lines):
         return []
     from detachlint.edits import NotFixable, apply_edits
 
     mended = []
-    for row in sorted(rows):
+    for row in sorted(rows)[:_MOST_ROWS]:
         edits = [_on_first_row(edit) for edit in fix.edits if edit.location.row == row]
         try:
-            mended.append(apply_edits(lines[row - 1].rstrip("\r\n"), edits))
+            line = apply_edits(lines[row - 1].rstrip("\r\n"), edits)
         except NotFixable:  # the file has changed since it was linted
             return []
-    return [line for line in mended if line.strip()][:_MOST_ROWS]
+        if line.strip():
+            mended.append((line, min(edit.location.column for edit in edits)))
+    return mended
 
 
 def _on_first_row(edit: Edit) -> Edit:
@@ -198,6 +203,13 @@ def _on_first_row(edit: Edit) -> Edit:
         location=replace(edit.location, row=1),
         end_location=replace(edit.end_location, row=1),
     )
+
+
+def _around(line: str, column: int, width: int) -> str:
+    """A line without its indentation, cut so that what stands at `column` is seen."""
+    indent = len(line) - len(line.lstrip())
+    start = max(column - 1 - indent, 0)
+    return _window(line.strip(), start, start + len(".detach()"), width)[0]
 
 
 def _window(line: str, start: int, end: int, width: int) -> tuple[str, int, int]:
