@@ -51,7 +51,6 @@ class Analysis:
     functions: dict[Hashable, FunctionDefinition] = field(default_factory=dict)
     classes: dict[Hashable, ClassDefinition] = field(default_factory=dict)
     definitions: list[FunctionDefinition] = field(default_factory=list)
-    hooks: list[tuple[FunctionDefinition, Value, Value]] = field(default_factory=list)
     seen: dict[ast.expr, Value] = field(default_factory=dict)
     events: dict[tuple[int, str, str], Event] = field(default_factory=dict)
     modules: dict[str, SourceModule] = field(default_factory=dict)
@@ -103,6 +102,8 @@ class Frame:
     yield_mode: GradMode | None = None
     caller: Frame | None = None
     is_hook: bool = False
+    guarded: bool = False
+    entry_depth: int = 0
     statement: ast.stmt | None = None
     active: frozenset[ast.AST] = frozenset()
 

@@ -154,7 +154,16 @@ def attribute_of(frame: Frame, base: Value, name: str, node: ast.AST) -> Value:
         return _class_attribute(frame, base, name, node)
     if isinstance(base, Plain):
         return PLAIN
+    if isinstance(base, Tuple) and base.items:
+        return _field(base, name)
     return Method(base, name)
+
+
+def _field(base: Tuple, name: str) -> Value:
+    """A field of a named tuple; torch's pairs call theirs `values` and `indices`."""
+    if name in ("values", "indices") and len(base.items) == 2:
+        return base.items[name == "indices"]
+    return join_all(base.items) or PLAIN
 
 
 def _library_attribute(frame: Frame, base: Library, name: str) -> Value:
@@ -175,6 +184,8 @@ def _tensor_attribute(frame: Frame, base: Tensor, name: str, node: ast.AST) -> V
     models = frame.analysis.models
     result = models.attribute("torch.Tensor", name)
     if result is not None:
+        if result == "cut":
+            expressions.measure(frame, base, node)
         return library.from_result(frame, node, result, [base])
     if models.method("torch.Tensor", name) is not None:
         return Method(base, name)
@@ -287,17 +298,25 @@ def _fill_fields(frame: Frame, instance: Instance, arguments: Arguments) -> None
 
 def trainable(frame: Frame, instance: Instance, limit: int = 3) -> Grad:
     """Whether a module of the project has parameters that require grad, as far as its attributes show."""
-    site = self_site(frame, instance.klass)
-    if any(frame.analysis.facts.is_frozen(key) for key in (*instance.sites, site)):
+    if any(frame.analysis.facts.is_frozen(key) for key in instance.sites):
         return Grad.CLEAR
     found = Grad.CLEAR
-    for base in (*instance.sites, site):
-        for offset in list(frame.analysis.offsets.get(base, ())):
-            value = frame.get((base, offset))
-            if value is not None:
-                found = max(found, _parameters_of(frame, value, limit))
+    for value in held(frame, instance):
+        found = max(found, _parameters_of(frame, value, limit))
     if found is Grad.CLEAR and (instance.klass.unseen_base or _has_unseen(instance.klass)):
         return Grad.UNKNOWN
+    return found
+
+
+def held(frame: Frame, instance: Instance) -> list[Value]:
+    """What an object's attributes hold: its own, and those that methods not run for it may leave."""
+    found = []
+    for base in dict.fromkeys((*instance.sites, self_site(frame, instance.klass))):
+        for offset in list(frame.analysis.offsets.get(base, ())):
+            own = base in instance.sites or frame.get((instance.sites[0], offset)) is None
+            value = frame.get((base, offset)) if own and offset[0] == "." else None
+            if value is not None:
+                found.append(value)
     return found
 
 
@@ -310,7 +329,7 @@ def _parameters_of(frame: Frame, value: Value, limit: int) -> Grad:
         return Grad.CLEAR if frame.analysis.facts.is_frozen(value.key) else value.trainable
     if isinstance(value, Tensor) and value.leaf:
         return value.grad
-    if limit == 0:
+    if limit <= 0:
         return Grad.UNKNOWN
     if isinstance(value, Instance) and value.klass.is_module:
         return trainable(frame, value, limit - 1)

@@ -27,21 +27,15 @@ def interpret_file(analysis: Analysis, module: SourceModule) -> None:
     """One round over a file; what is learnt stays in `analysis`."""
     analysis.definitions.clear()
     analysis.functions.clear()
-    analysis.hooks.clear()
     frame = Frame(analysis, module, (module.scope,), State())
     interpreter.run(frame, module.tree.body)
     if frame.state is not None:
         for place, value in frame.state.cells.items():
             _leave(analysis, place, value)
-    done: set[FunctionDefinition] = set()
+    # Twice, because a method may find on `self` what a later one left there; `__init__` before all others.
     for _ in range(2):
-        # `__init__` first: it says what `self` holds.
-        waiting = sorted(analysis.definitions, key=lambda d: d.name != "__init__")
-        for definition in waiting:
+        for definition in sorted(analysis.definitions, key=lambda d: d.name != "__init__"):
             interpret_alone(analysis, definition)
-            done.add(definition)
-    for definition, receiver, output in list(analysis.hooks):
-        interpret_hook(analysis, definition, receiver, output)
 
 
 def _leave(analysis: Analysis, place: Place, value: Value) -> None:
@@ -54,21 +48,6 @@ def interpret_alone(analysis: Analysis, definition: FunctionDefinition) -> None:
     receiver = _receiver(analysis, definition)
     frame = _frame(analysis, definition, receiver)
     _bind_unknown(frame, definition, receiver)
-    _interpret(frame, definition)
-
-
-def interpret_hook(
-    analysis: Analysis, definition: FunctionDefinition, receiver: Value, output: Value
-) -> None:
-    """A forward hook as torch calls it: with the module, its inputs, and an output that tracks."""
-    frame = _frame(analysis, definition, receiver)
-    frame.is_hook = True
-    _bind_unknown(frame, definition, receiver)
-    names = [parameter.arg for parameter in definition.node.args.args]
-    if isinstance(receiver, Instance) and names:
-        names = names[1:]
-    if len(names) >= 3:
-        frame.put((frame.scope, names[2]), output)
     _interpret(frame, definition)
 
 

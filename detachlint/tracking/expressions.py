@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from collections.abc import Callable, Sequence as Many
 
 from detachlint.tracking import calls, classes, conditions, containers, methods, sinks, targets
@@ -23,6 +24,7 @@ from detachlint.tracking.values import (
     ARRAY,
     CLEAR,
     PLAIN,
+    TEXT,
     Container,
     Function,
     Grad,
@@ -89,6 +91,9 @@ def flatten(frame: Frame, value: Value, limit: int = 4) -> list[Value]:
     if isinstance(value, Container):
         parts = containers.contents(frame, value)
         return [leaf for part in parts for leaf in flatten(frame, part, limit - 1)]
+    if isinstance(value, Instance) and (value.klass.is_namedtuple or value.klass.is_dataclass):
+        fields = classes.held(frame, value)
+        return [leaf for field in fields for leaf in flatten(frame, field, limit - 1)]
     return [value]
 
 
@@ -167,7 +172,11 @@ def operate(frame: Frame, node: ast.AST, left: Value, right: Value, op: ast.oper
     if isinstance(left, Plain) and isinstance(right, Plain):
         return PLAIN
     if isinstance(left, Plain) and isinstance(left.constant, str):
-        return PLAIN
+        return _text(frame, node, left.constant, right, op)
+    if isinstance(left, Object) and left.name == TEXT:
+        return left
+    if isinstance(right, Object) and right.name == TEXT:
+        return right
     if isinstance(left, (Container, Tuple, Sequence)):
         return containers.operate(frame, node, left, right)
     if isinstance(right, (Container, Tuple, Sequence)) and not isinstance(left, Tensor):
@@ -182,6 +191,31 @@ def operate(frame: Frame, node: ast.AST, left: Value, right: Value, op: ast.oper
         return frame.analysis.unknown(frame.analysis.keys("operation", node))
     operands = [v for v in (left, right) if isinstance(v, (Tensor, Unknown, Object))]
     return derive(frame, node, operands, summed=isinstance(op, (ast.Add, ast.Sub)))
+
+
+_AS_NUMBER = re.compile(r"%[-+ #0]*[\d.*]*[eEfFgGdi]")
+
+
+def _text(frame: Frame, node: ast.AST, left: str, right: Value, op: ast.operator) -> Value:
+    """`"..." + text`, and `"%.3f" % tensor`, which converts it, or `"%s" % tensor`, which prints it."""
+    if isinstance(right, Object) and right.name == TEXT:
+        return right
+    if isinstance(op, ast.Mod):
+        measure(frame, right, node)
+        if _AS_NUMBER.search(left) is not None:
+            sinks.formatted_as_number(frame, node, right)
+        elif "%s" in left or "%r" in left:
+            return text_of(frame, node, right)
+    return PLAIN
+
+
+def text_of(frame: Frame, node: ast.AST, value: Value) -> Value:
+    """The text of a value: of a tracking tensor it says `grad_fn=`."""
+    measure(frame, value, node)
+    leaf = sinks.tracking_leaf(frame, value)
+    if leaf is None:
+        return PLAIN
+    return Object(TEXT, frame.analysis.keys("text", node), Grad.TRACKS, origin_of(leaf), lineage_of(leaf))
 
 
 def _unary(frame: Frame, node: ast.UnaryOp) -> Value:
@@ -303,8 +337,15 @@ def iterate(frame: Frame, value: Value, node: ast.AST) -> Value:
     if isinstance(value, Instance):
         return methods.iterate_instance(frame, value, node)
     if isinstance(value, Object):
-        return value if value.name == ARRAY else _fresh(frame, node)
+        return _iterate_object(frame, value, node)
     return PLAIN if isinstance(value, Plain) else _fresh(frame, node)
+
+
+def _iterate_object(frame: Frame, value: Object, node: ast.AST) -> Value:
+    wrapped = frame.get(element(value.key))
+    if wrapped is not None:
+        return wrapped
+    return value if value.name == ARRAY or value.name.startswith("matplotlib.") else _fresh(frame, node)
 
 
 def _fresh(frame: Frame, node: ast.AST) -> Value:
@@ -316,10 +357,18 @@ def _lambda(frame: Frame, node: ast.Lambda) -> Value:
 
 
 def _formatted(frame: Frame, node: ast.JoinedStr) -> Value:
+    text: Value = PLAIN
     for part in node.values:
         if isinstance(part, ast.FormattedValue):
-            measure(frame, evaluate(frame, part.value), part)
-    return PLAIN
+            value = evaluate(frame, part.value)
+            measure(frame, value, part)
+            if part.conversion in (ord("r"), ord("s"), ord("a")) or _is_text(value):
+                text = text_of(frame, node, value)
+    return text
+
+
+def _is_text(value: Value) -> bool:
+    return isinstance(value, Object) and value.name == TEXT
 
 
 def _await(frame: Frame, node: ast.Await) -> Value:
@@ -328,7 +377,7 @@ def _await(frame: Frame, node: ast.Await) -> Value:
 
 def _yield(frame: Frame, node: ast.Yield) -> Value:
     value = evaluate(frame, node.value) if node.value is not None else PLAIN
-    frame.yields.append(value)
+    frame.yields.append(sinks.leaving(frame, node, value, node.value))
     frame.yield_mode = frame.live.mode
     return frame.analysis.unknown(frame.analysis.keys("item", node))
 

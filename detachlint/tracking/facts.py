@@ -24,6 +24,11 @@ from detachlint.tracking.values import GradMode, Lineage
 _CANDIDATES = ("call", "operation")
 
 
+def _is_passage(lineage: Lineage) -> bool:
+    """Whether the value only passed here: into a call, out of one, through a place."""
+    return lineage.entered is not None or lineage.left is not None or lineage.place is not None
+
+
 @dataclass(slots=True)
 class Facts:
     """Evidence by definition key; it only grows."""
@@ -55,7 +60,7 @@ class Facts:
         if lineage in seen:
             return
         seen.add(lineage)
-        if lineage.key < 0 or lineage.entered is not None or lineage.place is not None:
+        if lineage.key < 0 or _is_passage(lineage):
             for parent in lineage.parents:
                 self._prove(parent, note, seen)
             return
@@ -89,7 +94,7 @@ class Facts:
         return lineage
 
     def _is_candidate(self, lineage: Lineage) -> bool:
-        if lineage.key < 0 or lineage.entered is not None or lineage.place is not None:
+        if lineage.key < 0 or _is_passage(lineage):
             return bool(lineage.parents) and all(self._is_candidate(parent) for parent in lineage.parents)
         return self._kind(self._whole(lineage)) in _CANDIDATES
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 from detachlint.tracking.environment import State
 from detachlint.tracking.places import Place
-from detachlint.tracking.values import Lineage, Origin
+from detachlint.tracking.values import Grad, Lineage, Origin, grad_of
 
 
 class Use(enum.Enum):
@@ -53,6 +53,7 @@ class Keep:
     spent_by: Origin | None = None
     sibling: str | None = None
     private: bool = True
+    carried: bool | None = None
 
 
 @dataclass(slots=True)
@@ -82,12 +83,14 @@ class Fates:
 
     def settle(self, state: State, depth: int) -> None:
         """At the end of an iteration of the loop at `depth`, or of a call: see what was spent meanwhile."""
-        if not state.spent:
-            return
         for keep in self.keeps:
-            if keep.spent or keep.depth < depth or keep.born >= depth:
+            if keep.depth < depth or keep.born >= depth:
                 continue
-            keep.spent = is_spent(keep.lineage, state)
+            held = state.cells.get(keep.place)
+            if held is not None:
+                keep.carried = keep.carried or grad_of(held) is not Grad.CLEAR
+            if not keep.spent and state.spent:
+                keep.spent = is_spent(keep.lineage, state)
 
 
 def ancestors(lineage: Lineage | None) -> Iterable[Lineage]:
@@ -116,7 +119,7 @@ def is_spent(lineage: Lineage | None, state: State) -> bool:
 
 def is_wasted(keep: Keep, uses: dict[Use, ast.AST]) -> bool:
     """The verdict: nobody can, or nobody does, differentiate what was kept."""
-    if Use.DIFFERENTIATED in uses:
+    if keep.carried is False or Use.DIFFERENTIATED in uses:
         return False
     if keep.spent or keep.sibling is not None:
         return True

@@ -22,6 +22,7 @@ from detachlint.tracking.values import (
     Entry,
     Function,
     GradMode,
+    Instance,
     Lineage,
     ManagedBlock,
     Object,
@@ -36,8 +37,10 @@ from detachlint.tracking.values import (
 )
 
 
-def call_function(frame: Frame, node: ast.AST, function: Function, arguments: Arguments) -> Value:
-    """What calling a function of the project gives here."""
+def call_function(
+    frame: Frame, node: ast.AST, function: Function, arguments: Arguments, as_hook: bool = False
+) -> Value:
+    """What calling a function of the project gives here; `as_hook`: torch calls it at every forward."""
     definition = function.definition
     analysis = frame.analysis
     mode = _mode(frame, definition, function.receiver)
@@ -47,6 +50,7 @@ def call_function(frame: Frame, node: ast.AST, function: Function, arguments: Ar
     if too_deep:
         return methods.call_unknown(frame, node, None, arguments)
     inner = _frame(frame, node, function)
+    inner.is_hook = as_hook
     state = frame.live
     before, state.mode = state.mode, entered_mode
     untouched = state.copy() if _may_only_raise(definition) else None
@@ -82,6 +86,7 @@ def _frame(frame: Frame, node: ast.AST, function: Function) -> Frame:
         state=frame.state,
         context=context,
         depth=frame.depth,
+        entry_depth=frame.depth,
         level=frame.level + 1,
         definition=definition,
         receiver=function.receiver,
@@ -176,7 +181,7 @@ def _entered(
     inner: Frame, node: ast.AST, value: Value, expression: ast.expr | None, parameter: ast.arg
 ) -> Value:
     lineage = lineage_of(value)
-    if not isinstance(node, ast.Call) or expression is None:
+    if not isinstance(node, ast.Call) or expression is None or _is_own(inner):
         return value
     caller = inner.caller
     assert caller is not None
@@ -189,6 +194,13 @@ def _entered(
     if isinstance(value, Container):
         return value
     return value
+
+
+def _is_own(inner: Frame) -> bool:
+    """A method called on `self`: people mend what it keeps inside of it, not at the call."""
+    caller = inner.caller
+    mine, theirs = inner.receiver, caller.receiver if caller is not None else None
+    return isinstance(mine, Instance) and isinstance(theirs, Instance) and mine.sites == theirs.sites
 
 
 def _defaults(inner: Frame, definition: FunctionDefinition, taken: dict[str, Value], unsure: bool) -> None:

@@ -13,13 +13,14 @@ from collections.abc import Callable
 
 from detachlint.tracking import (
     accumulation,
-    annotations,
     classes,
     conditions,
     expressions,
+    hints,
     inlining,
     modes,
     project,
+    sinks,
     targets,
 )
 from detachlint.tracking.analysis import Frame, Loop
@@ -58,7 +59,7 @@ def parameter(frame: Frame, node: ast.arg) -> Value:
     """A parameter of which only the definition is known: its annotation may tell its kind."""
     key = frame.analysis.keys("arg", node)
     if node.annotation is not None:
-        known = annotations.value_of(frame, node.annotation, key)
+        known = hints.value_of(frame, node.annotation, key)
         if known is not None:
             return known
     return frame.analysis.unknown(key)
@@ -115,7 +116,7 @@ def _annotated(frame: Frame, node: ast.AnnAssign) -> None:
     if node.value is not None:
         value = expressions.evaluate(frame, node.value)
         if isinstance(value, Unknown):
-            value = annotations.value_of(frame, node.annotation, value.key) or value
+            value = hints.value_of(frame, node.annotation, value.key) or value
         assign_to(frame, node, node.target, value, node.value)
 
 
@@ -125,6 +126,7 @@ def _augmented(frame: Frame, node: ast.AugAssign) -> None:
 
 def _return(frame: Frame, node: ast.Return) -> None:
     value = expressions.evaluate(frame, node.value) if node.value is not None else NONE
+    value = sinks.leaving(frame, node, value, node.value)
     frame.returns.append((value, frame.live, node))
     frame.state = None
 
@@ -252,12 +254,14 @@ def _continue(frame: Frame, node: ast.Continue) -> None:
 
 def _try(frame: Frame, node: ast.Try) -> None:
     raised: State | None = frame.live.copy()
+    guarded, frame.guarded = frame.guarded, frame.guarded or _handles_refusals(node)
     for statement in node.body:
         if frame.state is None:
             break
         run(frame, [statement])
         if frame.state is not None:
             raised = join_states(raised, frame.state.copy())
+    frame.guarded = guarded
     if frame.state is not None:
         run(frame, node.orelse)
     after = frame.state
@@ -270,6 +274,15 @@ def _try(frame: Frame, node: ast.Try) -> None:
     frame.state = after
     if node.finalbody:
         _finally(frame, node, raised)
+
+
+def _handles_refusals(node: ast.Try) -> bool:
+    """Whether a handler deals with the RuntimeError that numpy answers a tracking tensor with."""
+    for handler in node.handlers:
+        names = {getattr(part, "id", "") for part in ast.walk(handler.type)} if handler.type else {"Exception"}
+        if names & {"Exception", "RuntimeError", "BaseException"}:
+            return not any(isinstance(part, ast.Raise) for part in handler.body)
+    return False
 
 
 def _finally(frame: Frame, node: ast.Try, raised: State | None) -> None:

@@ -63,7 +63,7 @@ def _construct(
 ) -> Value:
     key = frame.analysis.keys("call", node)
     if kind == "module":
-        return _module(frame, name, key, parameters, arguments)
+        return _module(frame, name, frame.analysis.keys("module", node, frame.context), parameters, arguments)
     if kind == "tensor":
         return _derived(frame, node, arguments.values())
     if kind == "distribution":
@@ -190,7 +190,7 @@ def from_result(frame: Frame, node: ast.AST, result: object, operands: Many[Valu
 
 def _made(frame: Frame, node: ast.AST, result: str, operands: Many[Value]) -> Value:
     if result == "module":
-        key = frame.analysis.keys("call", node)
+        key = frame.analysis.keys("module", node, frame.context)
         frozen = frame.analysis.facts.is_frozen(key)
         return Module(result, Grad.CLEAR if frozen else Grad.TRACKS, key)
     if result in ("parameters", "named_parameters"):
@@ -201,7 +201,8 @@ def _made(frame: Frame, node: ast.AST, result: str, operands: Many[Value]) -> Va
         return frame.analysis.unknown(frame.analysis.keys("call", node))
     klass = frame.analysis.models.klass(result)
     if klass is not None and klass.kind == "module":
-        return _module(frame, result, frame.analysis.keys("call", node), klass.parameters, Arguments())
+        key = frame.analysis.keys("module", node, frame.context)
+        return _module(frame, result, key, klass.parameters, Arguments())
     if klass is not None and klass.kind == "distribution":
         derived = _derived(frame, node, operands)
         grad = derived.grad if isinstance(derived, Tensor) else Grad.CLEAR

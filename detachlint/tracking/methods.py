@@ -108,7 +108,14 @@ def _require_grad(frame: Frame, node: ast.AST, receiver: Tensor, arguments: Argu
 def freeze(frame: Frame, value: Value) -> None:
     """A parameter, or all parameters of a module, were told not to require grad."""
     for key in _owners(frame, value):
-        frame.analysis.facts.frozen[key] = None
+        if not _is_optional(frame, key):
+            frame.analysis.facts.frozen[key] = None
+
+
+def _is_optional(frame: Frame, key: int) -> bool:
+    """A `freeze` method freezes the objects it is called on, not every object of its class."""
+    in_init = frame.definition is not None and frame.definition.name == "__init__"
+    return frame.analysis.keys.thing(key)[0] == "self" and not in_init
 
 
 def thaw(frame: Frame, value: Value) -> None:
@@ -117,10 +124,17 @@ def thaw(frame: Frame, value: Value) -> None:
         frame.analysis.facts.thawed[key] = None
 
 
-def _owners(frame: Frame, value: Value) -> list[int]:
+def _owners(frame: Frame, value: Value, limit: int = 4) -> list[int]:
+    """The modules whose parameters are meant: the value itself and the modules it is made of."""
+    if limit == 0:
+        return []
     if isinstance(value, Instance):
-        return [*value.sites, classes.self_site(frame, value.klass)]
-    if isinstance(value, (Module, Unknown)):
+        parts = classes.held(frame, value)
+        inner = [key for part in parts for key in _owners(frame, part, limit - 1)]
+        return [*value.sites, *inner]
+    if isinstance(value, Module):
+        return [value.key, *(_owners(frame, value.child, limit - 1) if value.child is not None else ())]
+    if isinstance(value, Unknown):
         return [value.key]
     lineage = lineage_of(value)
     return [lineage.key] if lineage is not None and isinstance(value, Tensor) and value.leaf else []
@@ -188,11 +202,19 @@ def _register_hook(frame: Frame, node: ast.AST, receiver: Value, arguments: Argu
         if isinstance(receiver, Instance):
             grad = classes.trainable(frame, receiver)
         if grad is Grad.TRACKS:
-            text = "a forward hook gets the module's output with its graph"
-            lineage = Lineage(frame.analysis.keys("hook", node))
-            output = Tensor(grad, frame.origin(node, text), lineage)
-            frame.analysis.hooks.append((hook.definition, hook.receiver or NONE, output))
+            _run_hook(frame, node, hook, receiver)
     return frame.analysis.unknown(frame.analysis.keys("call", node))
+
+
+def _run_hook(frame: Frame, node: ast.AST, hook: Function, receiver: Value) -> None:
+    """Torch will call the hook at every forward: what it keeps outlives the call that registers it."""
+    text = "a forward hook gets the module's output with its graph"
+    lineage = Lineage(frame.analysis.keys("hook", node))
+    output = Tensor(Grad.TRACKS, frame.origin(node, text), lineage)
+    inputs = frame.analysis.unknown(frame.analysis.keys("hook input", node))
+    frame.depth += 1
+    inlining.call_function(frame, node, hook, Arguments((receiver, inputs, output)), as_hook=True)
+    frame.depth -= 1
 
 
 def _register_buffer(frame: Frame, receiver: Value, arguments: Arguments) -> Value:

@@ -8,13 +8,16 @@ from collections.abc import Callable
 from detachlint.tracking import calls, containers, expressions, targets
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
+from detachlint.tracking.places import element
 from detachlint.tracking.values import (
     NONE,
     PLAIN,
     Container,
     Function,
     Instance,
+    Library,
     Method,
+    Object,
     Partial,
     Plain,
     Sequence,
@@ -39,6 +42,9 @@ def _each(frame: Frame, node: ast.AST, arguments: Arguments) -> list[Value]:
 
 
 def _zip(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
+    # `zip(*rows)` turns rows into columns: each column holds one field of every row.
+    if len(arguments.hidden) == 1 and not arguments.positional and isinstance(arguments.hidden[0], Tuple):
+        return Tuple(tuple(Sequence(field) for field in arguments.hidden[0].items))
     return Sequence(Tuple(tuple(_each(frame, node, arguments))))
 
 
@@ -155,6 +161,10 @@ def _partial(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
     return Partial(arguments.positional[0], arguments.positional[1:], tuple(arguments.keywords.items()))
 
 
+def _text(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
+    return expressions.text_of(frame, node, arguments.get(0) or PLAIN)
+
+
 def _question(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
     for value in arguments.values():
         expressions.measure(frame, value, node)
@@ -168,6 +178,23 @@ def _chain(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
 def _chain_nested(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
     inner = _each(frame, node, arguments)
     return Sequence(expressions.iterate(frame, inner[0], node)) if inner else PLAIN
+
+
+def _named_tuple(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
+    return Library("builtins.namedtuple")
+
+
+def _record(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
+    return Tuple((*arguments.positional, *arguments.keywords.values()))
+
+
+def _progress_bar(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
+    """A bar is an object of its own that iterates like what it wraps."""
+    site = frame.site(node, "object")
+    wrapped = arguments.get(0, "iterable")
+    if wrapped is not None:
+        frame.put(element(site), expressions.iterate(frame, wrapped, node))
+    return Object("tqdm.tqdm", site)
 
 
 def _cached(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
@@ -209,11 +236,17 @@ _FUNCTIONS: dict[str, _Handler] = {
     "collections.defaultdict": _defaultdict,
     "builtins.next": _next,
     "typing.cast": lambda frame, node, arguments: arguments.get(1) or PLAIN,
+    "builtins.str": _text,
+    "builtins.repr": _text,
     "builtins.sum": _sum,
     "builtins.max": _extreme,
     "builtins.min": _extreme,
     "builtins.getattr": _getattr,
     "builtins.setattr": _setattr,
+    "collections.namedtuple": _named_tuple,
+    "builtins.namedtuple": _record,
+    "tqdm.tqdm": _progress_bar,
+    "tqdm.trange": _progress_bar,
     "functools.partial": _partial,
     "functools.lru_cache": _cached,
     "functools.cache": _cached,

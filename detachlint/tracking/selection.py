@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 
 from detachlint.tracking.analysis import Frame
-from detachlint.tracking.values import Container, Instance, Sequence, Tensor, Tuple, Value, tracks
+from detachlint.tracking.values import Container, Instance, Object, Sequence, Tensor, Tuple, Value, tracks
 
 _MOVES = frozenset({"cpu", "cuda", "to", "float", "double", "half", "type", "contiguous", "clone"})
 _FILLED_ELSEWHERE = "the tensors are kept in a container: detach them where they are put into it"
@@ -32,8 +32,19 @@ def _collect(frame: Frame, node: ast.expr, found: list[ast.expr]) -> str | None:
         return _collect_inside(frame, node, value, found)
     if not _may_track(value):
         return None
+    if isinstance(value, Object):
+        return _collect_text(frame, node, found)
     found.append(_smallest(frame, node))
     return None
+
+
+def _collect_text(frame: Frame, node: ast.expr, found: list[ast.expr]) -> str | None:
+    """The tensors that a text was made of, where it was made right here."""
+    for part in ast.iter_child_nodes(node):
+        inner = part.value if isinstance(part, ast.FormattedValue) else part
+        if isinstance(inner, ast.expr) and _is_tracking(frame, inner):
+            _collect(frame, inner, found)
+    return "the text was made elsewhere: detach the tensor there"
 
 
 def _collect_inside(frame: Frame, node: ast.expr, value: Value, found: list[ast.expr]) -> str | None:

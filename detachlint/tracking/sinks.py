@@ -20,12 +20,15 @@ from detachlint.tracking.selection import detachable
 from detachlint.tracking.values import (
     NONE,
     Container,
+    TEXT,
     Entry,
+    Exit,
     Grad,
     Instance,
     Lineage,
     Object,
     Origin,
+    Plain,
     Sequence,
     Tensor,
     Tuple,
@@ -41,10 +44,14 @@ _NEED_GRAD_MODE = frozenset({"numpy", "array-library", "number"})
 _KINDS: dict[str, EventKind] = {"copy": "copy", "lost": "copy", "keeps": "keep"}
 
 
-def tracking_leaf(frame: Frame, value: Value, deep: bool = True) -> Value | None:
-    """The first part of a value that requires grad."""
+def tracking_leaf(frame: Frame, value: Value, deep: bool = True, text: bool = False) -> Value | None:
+    """The first part of a value that requires grad; `text` made of a tensor counts where it is asked for."""
     leaves = expressions.flatten(frame, value) if deep else [value]
-    return next((leaf for leaf in leaves if tracks(leaf)), None)
+    return next((leaf for leaf in leaves if tracks(leaf) and (text or not _is_text(leaf))), None)
+
+
+def _is_text(value: Value) -> bool:
+    return isinstance(value, Object) and value.name == TEXT
 
 
 def library_call(
@@ -52,17 +59,21 @@ def library_call(
 ) -> None:
     """A library function that the models call a sink got these arguments."""
     assert call.sink is not None
-    if call.sink in _NEED_GRAD_MODE and not frame.grad_on:
+    if call.sink in _NEED_GRAD_MODE and (frame.guarded or not frame.grad_on):
         return
     if call.unless is not None and arguments.flag(call.unless) is not False:
         return
-    for position, written, value in _looked_at(node, call, receiver, arguments):
-        leaf = tracking_leaf(frame, value, call.deep)
+    first: Value | None = None
+    written: list[ast.expr] = []
+    for _, expression, value in _looked_at(node, call, receiver, arguments):
+        leaf = tracking_leaf(frame, value, call.deep, text=call.sink == "text")
         if leaf is None or (call.sink == "copy" and _is_leaf(leaf)):
             continue
+        first = first or leaf
+        written += [expression] if expression is not None else []
+    if first is not None:
         text = call.note or f"`{name}` gets it"
-        _emit_call(frame, node, call.sink, _short(name, position), leaf, written, text)
-        return
+        _emit_call(frame, node, call.sink, name.replace("torch.Tensor", "Tensor"), first, written, text)
 
 
 def _is_leaf(value: Value) -> bool:
@@ -84,20 +95,19 @@ def _looked_at(
     return found
 
 
-def _short(name: str, position: int | str) -> str:
-    return name.replace("torch.Tensor", "Tensor")
-
-
 def _emit_call(
     frame: Frame,
     node: ast.AST,
     sink: str,
     callee: str,
     leaf: Value,
-    written: ast.expr | None,
+    written: list[ast.expr],
     text: str,
 ) -> None:
-    detach, unfixable = detachable(frame, written)
+    chosen = [detachable(frame, expression) for expression in written] or [detachable(frame, None)]
+    detach = tuple(expression for found, _ in chosen for expression in found)
+    unfixable = next((reason for _, reason in chosen if reason is not None), None)
+    detach, unfixable = (detach, None) if unfixable is None else ((), unfixable)
     kind = _KINDS.get(sink, "call")
     sink = {"keeps": "logger", "lost": "copy"}.get(sink, sink)
     notes = (*_why(frame, origin_of(leaf)), frame.note(node, text))
@@ -114,17 +124,25 @@ def array_operand(frame: Frame, node: ast.AST, left: Tensor) -> None:
     """`tensor + array`: numpy is asked to convert the tensor."""
     if isinstance(node, ast.BinOp) and tracks(left) and frame.grad_on:
         text = "an array operand makes numpy convert the tensor, which raises"
-        _emit_call(frame, node, "numpy", "an operator with an array", left, node.left, text)
+        _emit_call(frame, node, "numpy", "an operator with an array", left, [node.left], text)
 
 
 def array_item(frame: Frame, node: ast.Subscript, value: Value, source: ast.expr | None) -> None:
     """`array[i] = tensor`: a number warns, more than one raises."""
     leaf = tracking_leaf(frame, value)
-    if leaf is not None and frame.grad_on:
+    if leaf is not None and frame.grad_on and not frame.guarded:
         whole = isinstance(node.slice, ast.Slice)
         sink = "numpy" if whole else "number"
         text = "assigning into an array converts the tensor"
-        _emit_call(frame, node, sink, "an array's item assignment", leaf, source, text)
+        _emit_call(frame, node, sink, "an array's item assignment", leaf, [source] if source is not None else [], text)
+
+
+def formatted_as_number(frame: Frame, node: ast.AST, value: Value) -> None:
+    """`"%.3f" % tensor` converts it to a number, with a warning."""
+    leaf = tracking_leaf(frame, value)
+    if leaf is not None and frame.grad_on and isinstance(node, ast.BinOp):
+        text = "the format converts the tensor to a number"
+        _emit_call(frame, node, "number", "%", leaf, [node.right], text)
 
 
 def object_item(
@@ -132,6 +150,14 @@ def object_item(
 ) -> None:
     """`table.loc[i] = [tensor]`: a data frame keeps the tensor itself as an object."""
     if not base.name.startswith("pandas."):
+        return
+    index = frame.analysis.seen.get(node.slice)
+    if isinstance(index, Plain) and isinstance(index.constant, str):
+        leaf = tracking_leaf(frame, value)
+        if leaf is not None and frame.grad_on:
+            written = [source] if source is not None else []
+            _emit_call(frame, node, "array-library", "a data frame's column", leaf, written,
+                       "pandas converts the tensor to an array, which raises")
         return
     place = (base.key, "[*]")
     collected(frame, node, "[...] =", value, source, place, frame.born(base.key))
@@ -175,7 +201,8 @@ def collected(
     """A container got one more element; `seen` says that nobody else can hold the container unseen."""
     if born >= frame.depth and born != OUTSIDE:
         return
-    how = "store" if born == OUTSIDE else "collect"
+    in_loop = frame.depth > frame.entry_depth and not frame.is_hook
+    how = "collect" if in_loop or born != OUTSIDE and not frame.is_hook else "store"
     callee = _receiver_text(node, name)
     keep(frame, node, how, callee, value, written, place, born, seen)
 
@@ -204,12 +231,15 @@ def keep(
     if leaf is None:
         return
     lineage = lineage_of(leaf)
-    entry = _entry(frame, lineage)
+    entry, exit_ = _entry(frame, lineage), _exit(lineage)
     path, stands, sink = frame.module.path, node, how
     if entry is not None:
         path, stands, written, callee = entry.path, entry.call, entry.argument, entry.callee
-        sink = "store" if how in ("collect", "store") else "logger"
+        sink = "store" if how != "add" and _is_collection(frame) else "logger"
     detach, unfixable = detachable(frame, written)
+    if entry is None and exit_ is not None:
+        path, stands, sink, callee = exit_.path, exit_.node, "step", exit_.function
+        detach, unfixable = exit_.detach, exit_.unfixable
     keeps = frame.analysis.fates.keeps
     keeps.append(
         Keep(
@@ -231,6 +261,49 @@ def keep(
     )
     if not seen:
         frame.analysis.fates.use_place(place, Use.ESCAPED, node)
+
+
+def _is_collection(frame: Frame) -> bool:
+    """Whether the object that keeps is there to be read from: a data set, a buffer that is sampled."""
+    owner = frame.definition.owner if frame.definition is not None else None
+    if owner is None:
+        return False
+    names = ("__getitem__", "__iter__", "sample", "pop")
+    return any(owner.method(name) is not None for name in names) or any(
+        name.endswith("Dataset") for name in owner.libraries()
+    )
+
+
+def _exit(lineage: Lineage | None) -> Exit | None:
+    return next((ancestor.left for ancestor in ancestors(lineage) if ancestor.left is not None), None)
+
+
+def leaving(frame: Frame, node: ast.AST, value: Value, written: ast.expr | None) -> Value:
+    """A value returned to a caller in sight: it remembers if this function has spent its graph."""
+    if frame.caller is None or not frame.live.spent:
+        return value
+    leaf = tracking_leaf(frame, value)
+    if leaf is None or not is_spent(lineage_of(leaf), frame.live):
+        return value
+    detach, unfixable = detachable(frame, written)
+    name = frame.definition.name if frame.definition is not None else ""
+    return _left(frame, value, Exit(name, frame.module.path, node, detach, unfixable))
+
+
+def _left(frame: Frame, value: Value, exit_: Exit) -> Value:
+    if isinstance(value, Tensor):
+        if not tracks(value) or not is_spent(value.lineage, frame.live):
+            return value
+        parents = (value.lineage,) if value.lineage is not None else ()
+        return with_lineage(value, Lineage(frame.analysis.keys("returned", exit_.node), parents, left=exit_))
+    if isinstance(value, Tuple):
+        return Tuple(tuple(_left(frame, part, exit_) for part in value.items))
+    if isinstance(value, Container):
+        for place in containers.places(frame, value):
+            held = frame.get(place)
+            if isinstance(held, (Tensor, Tuple)):
+                frame.put(place, _left(frame, held, exit_))
+    return value
 
 
 def _kept_leaf(frame: Frame, value: Value) -> Value | None:

@@ -77,6 +77,18 @@ class Lineage:
     call: Lineage | None = None
     summed: bool = False
     entered: Entry | None = None
+    left: Exit | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exit:
+    """The return through which a value whose graph was spent left the function that spent it."""
+
+    function: str
+    path: str
+    node: ast.AST
+    detach: tuple[ast.expr, ...]
+    unfixable: str | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -255,6 +267,7 @@ PLAIN = Plain()
 NONE = Plain(None)
 CLEAR = Tensor(Grad.CLEAR)
 ARRAY = "numpy.ndarray"
+TEXT = "builtins.str"
 
 
 def lineage_of(value: Value) -> Lineage | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from detachlint.tracking.analysis import Analysis
 from detachlint.tracking.events import Event, EventKind, Note
@@ -19,14 +20,23 @@ def events(analysis: Analysis, path: str) -> list[Event]:
 def _keeps(analysis: Analysis, path: str) -> list[Event]:
     uses = analysis.fates.uses
     needed = {id(k.node) for k in analysis.fates.keeps if Use.DIFFERENTIATED in uses.get(k.place, {})}
-    reported: dict[tuple[int, str], Event] = {}
+    reported: dict[int, Event] = {}
     for keep in analysis.fates.keeps:
         if keep.path != path or id(keep.node) in needed:
             continue
         if not is_wasted(keep, uses.get(keep.place, {})):
             continue
-        reported.setdefault((id(keep.node), keep.how), _event(keep, uses.get(keep.place, {})))
+        event = _event(keep, uses.get(keep.place, {}))
+        known = reported.get(id(keep.node))
+        reported[id(keep.node)] = event if known is None else _merged(known, event)
     return list(reported.values())
+
+
+def _merged(first: Event, second: Event) -> Event:
+    """One statement may keep more than one value: all of them are detached together."""
+    if first.unfixable is not None or second.unfixable is not None:
+        return first
+    return replace(first, detach=tuple(dict.fromkeys(first.detach + second.detach)))
 
 
 def _event(keep: Keep, uses: dict[Use, ast.AST]) -> Event:
@@ -34,7 +44,7 @@ def _event(keep: Keep, uses: dict[Use, ast.AST]) -> Event:
     notes = [Note(step.path, step.node, step.text) for step in steps]
     notes.append(Note(keep.path, keep.node, f"`{keep.callee}` keeps it, and its graph, beyond {keep.outlives}"))
     notes.append(Note(keep.path, keep.node, _fate(keep, uses)))
-    kind: EventKind = "keep"
+    kind: EventKind = "output" if keep.how == "step" else "keep"
     return Event(kind, keep.how, keep.callee, keep.node, keep.detach, tuple(notes), keep.spent, keep.unfixable)
 
 
