@@ -82,7 +82,7 @@ def bad_hungarian_matching():
 def bad_features_of_a_trained_encoder():
     model = Classifier()
     x, _ = samples()
-    features = torch.cat([model.features(part) for part in x.split(4)])  # DTL302
+    features = torch.cat([model.features(part) for part in x.split(4)])
     return PCA(n_components=2).fit_transform(features).shape  # DTL102
 
 
