@@ -9,7 +9,7 @@ Every file holds `[aliases]` (other import paths of the same thing), `[[call]]` 
 dotted name, methods as `package.Class.method`) and `[[class]]` tables. `names` is a list of names, or one
 string of them (which TOML reads ten times faster). A name may end in `.*` and then stands for everything
 below, in a `[[class]]` for everything with a capital; an exact name beats a wildcard, a longer wildcard a
-shorter one. The user's own entries in `[tool.detachlint]` are the same tables and win over those shipped here.
+shorter one. The user's own entries in `[tool.detachlint]` are the same tables and win over the shipped ones.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import NoReturn, TypeAlias, TypeVar
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 Result: TypeAlias = "str | tuple[str, ...]"
 """What comes back: one word of RESULTS, `iterable of ...`, a dotted class name, or a tuple of those."""
@@ -182,10 +187,6 @@ def load() -> Models:
 
 def load_folder(folder: Path) -> Models:
     """The models of every TOML file of a folder, in the order of their names."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     calls: dict[str, Call] = {}
     classes: dict[str, ClassModel] = {}
     aliases: dict[str, str] = {}
@@ -371,7 +372,7 @@ class _Reader:
 
     def word(self, value: object, key: str) -> str:
         bare = value.removeprefix(_EACH) if isinstance(value, str) else ""
-        if not isinstance(value, str) or not (bare in RESULTS or "." in bare and _is_dotted(bare)):
+        if not isinstance(value, str) or not (bare in RESULTS or ("." in bare and _is_dotted(bare))):
             self.fail(f"{key} {value!r} is neither a known result nor a dotted class name")
         return value
 
