@@ -73,9 +73,7 @@ def _store(frame: Frame, target: ast.expr, value: Value) -> None:
         born = frame.born(targets.name_place(frame, target.id))
         targets.assign_name(frame, target.id, value, born=born)
         return
-    place = targets.place_of(frame, target)
-    if place is not None:
-        frame.put(place, value)
+    targets.hold(frame, target, value)
 
 
 def rebound(

@@ -19,11 +19,13 @@ from detachlint.tracking.facts import Facts
 from detachlint.tracking.fates import Fates
 from detachlint.tracking.places import OUTSIDE, Keys, Place
 from detachlint.tracking.values import (
+    Function,
     Grad,
     GradMode,
     Lineage,
     Module,
     Origin,
+    Partial,
     Tensor,
     Unknown,
     Value,
@@ -36,6 +38,17 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 6
 MAX_WORK = 60_000
+
+
+@dataclass(slots=True, eq=False)
+class Hook:
+    """A forward hook that waits for its module to be called."""
+
+    node: ast.AST
+    function: Function | Partial
+    receiver: Value
+    modules: frozenset[int]
+    seen: bool = False
 
 
 @dataclass(slots=True)
@@ -54,6 +67,7 @@ class Analysis:
     seen: dict[ast.expr, Value] = field(default_factory=dict)
     events: dict[tuple[int, str, str], Event] = field(default_factory=dict)
     modules: dict[str, SourceModule] = field(default_factory=dict)
+    hooks: list[Hook] = field(default_factory=list)
     offsets: dict[int, dict[str, None]] = field(default_factory=dict)
     buffers: dict[Place, None] = field(default_factory=dict)
     work: int = 0
@@ -101,7 +115,6 @@ class Frame:
     yields: list[Value] = field(default_factory=list)
     yield_mode: GradMode | None = None
     caller: Frame | None = None
-    is_hook: bool = False
     guarded: bool = False
     entry_depth: int = 0
     statement: ast.stmt | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import backward, classes, interpreter, library
+from detachlint.tracking import backward, classes, interpreter, library, methods
 from detachlint.tracking.analysis import Analysis, Frame
 from detachlint.tracking.definitions import FunctionDefinition, SourceModule
 from detachlint.tracking.environment import State
@@ -29,6 +29,7 @@ def interpret_file(analysis: Analysis, module: SourceModule) -> None:
     analysis.functions.clear()
     frame = Frame(analysis, module, (module.scope,), State())
     interpreter.run(frame, module.tree.body)
+    _run_waiting_hooks(frame)
     if frame.state is not None:
         for place, value in frame.state.cells.items():
             _leave(analysis, place, value)
@@ -126,9 +127,20 @@ def _finish(frame: Frame, definition: FunctionDefinition) -> None:
         library.use(frame, definition.node, value, Use.RETURNED)
     if frame.state is not None and frame.state not in ends:
         ends.append(frame.state)
+    if frame.state is None and ends:
+        frame.state = ends[-1]
+    _run_waiting_hooks(frame)
     for state in ends:
         analysis.fates.settle(state, 0)
         _export(frame, state)
+
+
+def _run_waiting_hooks(frame: Frame) -> None:
+    """Hooks of modules that are called by code out of sight run here, with grad mode on."""
+    for hook in list(frame.analysis.hooks):
+        if not hook.seen and frame.state is not None:
+            methods.run_hook(frame, hook)
+    frame.analysis.hooks.clear()
 
 
 def _framework_backpropagates(frame: Frame, definition: FunctionDefinition) -> bool:

@@ -133,7 +133,7 @@ def item_of(frame: Frame, base: Value, index: Value, node: ast.AST) -> Value:
     if isinstance(base, (Tuple, Sequence, Container)):
         return containers.item_of(frame, base, index, node)
     if isinstance(base, Module):
-        return base.child if base.child is not None else base
+        return _part_of_module(frame, base, node)
     if isinstance(base, Unknown):
         return part_of(frame, base, f"[{_constant_of(index)!r}]")
     if isinstance(base, Instance):
@@ -193,20 +193,25 @@ def operate(frame: Frame, node: ast.AST, left: Value, right: Value, op: ast.oper
     return derive(frame, node, operands, summed=isinstance(op, (ast.Add, ast.Sub)))
 
 
-_AS_NUMBER = re.compile(r"%[-+ #0]*[\d.*]*[eEfFgGdi]")
+_CONVERSIONS = re.compile(r"%(?:\(\w+\))?[-+ #0]*[\d.*]*([a-zA-Z])")
 
 
 def _text(frame: Frame, node: ast.AST, left: str, right: Value, op: ast.operator) -> Value:
     """`"..." + text`, and `"%.3f" % tensor`, which converts it, or `"%s" % tensor`, which prints it."""
     if isinstance(right, Object) and right.name == TEXT:
         return right
-    if isinstance(op, ast.Mod):
-        measure(frame, right, node)
-        if _AS_NUMBER.search(left) is not None:
-            sinks.formatted_as_number(frame, node, right)
-        elif "%s" in left or "%r" in left:
-            return text_of(frame, node, right)
-    return PLAIN
+    if not isinstance(op, ast.Mod):
+        return PLAIN
+    measure(frame, right, node)
+    text: Value = PLAIN
+    values = right.items if isinstance(right, Tuple) else (right,)
+    for kind, value in zip(_CONVERSIONS.findall(left), values, strict=False):
+        if kind in "sra":
+            made = text_of(frame, node, value)
+            text = made if isinstance(made, Object) else text
+        else:
+            sinks.formatted_as_number(frame, node, value)
+    return text
 
 
 def text_of(frame: Frame, node: ast.AST, value: Value) -> Value:
@@ -330,7 +335,7 @@ def iterate(frame: Frame, value: Value, node: ast.AST) -> Value:
     if isinstance(value, (Tuple, Sequence, Container)):
         return containers.iterate(frame, value)
     if isinstance(value, Module):
-        return value.child if value.child is not None else value
+        return _part_of_module(frame, value, node)
     if isinstance(value, Unknown):
         stored = frame.get(element(value.key))
         return part_of(frame, value, "[*]") if stored is None else stored
@@ -339,6 +344,13 @@ def iterate(frame: Frame, value: Value, node: ast.AST) -> Value:
     if isinstance(value, Object):
         return _iterate_object(frame, value, node)
     return PLAIN if isinstance(value, Plain) else _fresh(frame, node)
+
+
+def _part_of_module(frame: Frame, module: Module, node: ast.AST) -> Value:
+    if module.name.rpartition(".")[2] in ("ParameterList", "ParameterDict"):
+        origin = frame.origin(node, "a parameter requires grad")
+        return Tensor(module.trainable, origin, Lineage(module.key), leaf=True)
+    return module.child if module.child is not None else module
 
 
 def _iterate_object(frame: Frame, value: Object, node: ast.AST) -> Value:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 from detachlint.tracking.environment import State
 from detachlint.tracking.places import Place
-from detachlint.tracking.values import Grad, Lineage, Origin, grad_of
+from detachlint.tracking.values import Grad, Lineage, Origin, Tensor
 
 
 class Use(enum.Enum):
@@ -87,8 +87,8 @@ class Fates:
             if keep.depth < depth or keep.born >= depth:
                 continue
             held = state.cells.get(keep.place)
-            if held is not None:
-                keep.carried = keep.carried or grad_of(held) is not Grad.CLEAR
+            if isinstance(held, Tensor):
+                keep.carried = keep.carried or held.grad is not Grad.CLEAR
             if not keep.spent and state.spent:
                 keep.spent = is_spent(keep.lineage, state)
 

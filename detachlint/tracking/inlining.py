@@ -38,9 +38,9 @@ from detachlint.tracking.values import (
 
 
 def call_function(
-    frame: Frame, node: ast.AST, function: Function, arguments: Arguments, as_hook: bool = False
+    frame: Frame, node: ast.AST, function: Function, arguments: Arguments
 ) -> Value:
-    """What calling a function of the project gives here; `as_hook`: torch calls it at every forward."""
+    """What calling a function of the project gives here."""
     definition = function.definition
     analysis = frame.analysis
     mode = _mode(frame, definition, function.receiver)
@@ -50,7 +50,6 @@ def call_function(
     if too_deep:
         return methods.call_unknown(frame, node, None, arguments)
     inner = _frame(frame, node, function)
-    inner.is_hook = as_hook
     state = frame.live
     before, state.mode = state.mode, entered_mode
     untouched = state.copy() if _may_only_raise(definition) else None
@@ -238,5 +237,7 @@ def _rest(
         found = Container((inner.site(spec.kwarg),), "dict")
         for name, value in arguments.keywords.items():
             if name not in names:
-                inner.put((found.sites[0], f"[{name!r}]"), value)
+                expression = arguments.keyword_expressions.get(name)
+                held = _entered(inner, node, value, expression, spec.kwarg)
+                inner.put((found.sites[0], f"[{name!r}]"), held)
         taken[spec.kwarg.arg] = found

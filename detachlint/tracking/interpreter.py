@@ -109,7 +109,7 @@ def assign_to(
         place = targets.name_place(frame, target.id)
         targets.assign_name(frame, target.id, held, born=frame.born(place))
         return
-    targets.assign(frame, target, held, written)
+    targets.hold(frame, target, held)
 
 
 def _annotated(frame: Frame, node: ast.AnnAssign) -> None:

@@ -213,6 +213,7 @@ def _made(frame: Frame, node: ast.AST, result: str, operands: Many[Value]) -> Va
 
 def call_module(frame: Frame, node: ast.AST, module: Module, arguments: Arguments) -> Value:
     """What calling a library's module gives: it tracks if the module is trainable or an input tracks."""
+    methods.called(frame, module)
     operands = _leaves(frame, arguments.values())
     klass = frame.analysis.models.klass(module.name) if module.name else None
     if klass is not None and klass.call not in (None, "derived"):

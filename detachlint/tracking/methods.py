@@ -14,7 +14,7 @@ from detachlint.tracking import (
     sequences,
     targets,
 )
-from detachlint.tracking.analysis import Frame
+from detachlint.tracking.analysis import Frame, Hook
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.places import attribute
 from detachlint.tracking.values import (
@@ -31,6 +31,7 @@ from detachlint.tracking.values import (
     Method,
     Module,
     Object,
+    Partial,
     Plain,
     Sequence,
     Tensor,
@@ -195,25 +196,38 @@ def _module_specific(
 
 def _register_hook(frame: Frame, node: ast.AST, receiver: Value, arguments: Arguments) -> Value:
     hook = arguments.get(0, "hook")
-    if isinstance(hook, Function):
-        grad = Grad.TRACKS if isinstance(receiver, (Module, Unknown)) else Grad.UNKNOWN
-        if isinstance(receiver, Module):
-            grad = receiver.trainable
-        if isinstance(receiver, Instance):
-            grad = classes.trainable(frame, receiver)
-        if grad is Grad.TRACKS:
-            _run_hook(frame, node, hook, receiver)
+    if isinstance(hook, (Function, Partial)):
+        frame.analysis.hooks.append(Hook(node, hook, receiver, frozenset(_owners(frame, receiver))))
     return frame.analysis.unknown(frame.analysis.keys("call", node))
 
 
-def _run_hook(frame: Frame, node: ast.AST, hook: Function, receiver: Value) -> None:
-    """Torch will call the hook at every forward: what it keeps outlives the call that registers it."""
+def called(frame: Frame, module: Value) -> None:
+    """A module is called: its forward hooks run, and those of the modules in it."""
+    if not frame.analysis.hooks:
+        return
+    keys = set(_owners(frame, module))
+    for hook in list(frame.analysis.hooks):
+        if hook.modules & keys:
+            hook.seen = True
+            run_hook(frame, hook)
+
+
+def run_hook(frame: Frame, hook: Hook) -> None:
+    """Torch calls a hook at every forward: what it keeps outlives the call that registered it."""
+    trainable = Grad.TRACKS
+    if isinstance(hook.receiver, Module):
+        trainable = hook.receiver.trainable
+    if isinstance(hook.receiver, Instance):
+        trainable = classes.trainable(frame, hook.receiver)
+    frozen = any(frame.analysis.facts.is_frozen(key) for key in hook.modules)
+    if frozen or trainable is not Grad.TRACKS or not frame.grad_on:
+        return
     text = "a forward hook gets the module's output with its graph"
-    lineage = Lineage(frame.analysis.keys("hook", node))
-    output = Tensor(Grad.TRACKS, frame.origin(node, text), lineage)
-    inputs = frame.analysis.unknown(frame.analysis.keys("hook input", node))
+    lineage = Lineage(frame.analysis.keys("hook", hook.node))
+    output = Tensor(Grad.TRACKS, frame.origin(hook.node, text), lineage)
+    inputs = frame.analysis.unknown(frame.analysis.keys("hook input", hook.node))
     frame.depth += 1
-    inlining.call_function(frame, node, hook, Arguments((receiver, inputs, output)), as_hook=True)
+    calls.call_value(frame, hook.node, hook.function, Arguments((hook.receiver, inputs, output)))
     frame.depth -= 1
 
 
@@ -234,6 +248,7 @@ def call_instance(frame: Frame, node: ast.AST, instance: Instance, arguments: Ar
         return inlining.call_function(frame, node, Function(own_call, instance), arguments)
     if not instance.klass.is_module:
         return call_unknown(frame, node, None, arguments)
+    called(frame, instance)
     grad = classes.trainable(frame, instance)
     forward = instance.klass.method("forward")
     leaves = [leaf for value in arguments.values() for leaf in expressions.flatten(frame, value)]

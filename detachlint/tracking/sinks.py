@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 
 from detachlint.models import Call
-from detachlint.tracking import containers, expressions, targets
+from detachlint.tracking import classes, containers, expressions, targets
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.events import Event, EventKind, Note
@@ -66,14 +66,25 @@ def library_call(
     first: Value | None = None
     written: list[ast.expr] = []
     for _, expression, value in _looked_at(node, call, receiver, arguments):
-        leaf = tracking_leaf(frame, value, call.deep, text=call.sink == "text")
-        if leaf is None or (call.sink == "copy" and _is_leaf(leaf)):
+        if call.sink == "copy" and isinstance(value, Instance) and value.klass.method("__deepcopy__") is None:
+            value = Tuple(tuple(classes.held(frame, value)))
+        leaf = _refused_leaf(frame, value, call)
+        if leaf is None:
             continue
         first = first or leaf
         written += [expression] if expression is not None else []
     if first is not None:
         text = call.note or f"`{name}` gets it"
         _emit_call(frame, node, call.sink, name.replace("torch.Tensor", "Tensor"), first, written, text)
+
+
+def _refused_leaf(frame: Frame, value: Value, call: Call) -> Value | None:
+    if call.sink != "copy":
+        return tracking_leaf(frame, value, call.deep, text=call.sink == "text")
+    # Leaves of the graph, parameters above all, can be copied.
+    leaves = expressions.flatten(frame, value)
+    found = (leaf for leaf in leaves if tracks(leaf) and not _is_leaf(leaf) and not _is_text(leaf))
+    return next(found, None)
 
 
 def _is_leaf(value: Value) -> bool:
@@ -201,8 +212,8 @@ def collected(
     """A container got one more element; `seen` says that nobody else can hold the container unseen."""
     if born >= frame.depth and born != OUTSIDE:
         return
-    in_loop = frame.depth > frame.entry_depth and not frame.is_hook
-    how = "collect" if in_loop or born != OUTSIDE and not frame.is_hook else "store"
+    in_loop = frame.depth > frame.entry_depth
+    how = "collect" if in_loop else "store"
     callee = _receiver_text(node, name)
     keep(frame, node, how, callee, value, written, place, born, seen)
 
@@ -334,15 +345,20 @@ def _entry(frame: Frame, lineage: Lineage | None) -> Entry | None:
 
 
 def comprehension(frame: Frame, node: ast.expr, body: ast.expr, value: Value, place: Place) -> None:
-    """`[f(x) for x in xs]` collects a value per iteration."""
+    """`losses = [f(x) for x in xs]` collects a value per iteration, if `f` makes it and the list has a name."""
+    statement = frame.statement
+    if not isinstance(statement, (ast.Assign, ast.AnnAssign, ast.Return)) or statement.value is not node:
+        return
+    if _was_kept(lineage_of(value)):
+        return
     keep(frame, node, "collect", "the comprehension", value, body, place, frame.depth)
 
 
-def stored(frame: Frame, node: ast.AST, base: Value, name: str, value: Value, place: Place) -> Value:
-    """An attribute got a value. One slot does not grow: only a hook's store is written down."""
-    if frame.is_hook and tracks(value):
-        keep(frame, node, "store", f".{name} =", value, None, place, OUTSIDE)
-    return marked(frame, node, value, place)
+def _was_kept(lineage: Lineage | None) -> bool:
+    """Whether the value was read from a place that keeps it anyway."""
+    if lineage is None or lineage.place is not None:
+        return lineage is not None
+    return lineage.key < 0 and all(map(_was_kept, lineage.parents))
 
 
 def into(

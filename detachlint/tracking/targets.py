@@ -40,6 +40,13 @@ def assign(frame: Frame, target: ast.expr, value: Value, source: ast.expr | None
         assign(frame, target.value, found)
 
 
+def hold(frame: Frame, target: ast.expr, value: Value) -> None:
+    """Put a value into the place of `target`; that it is kept there has been told already."""
+    place = place_of(frame, target)
+    if place is not None:
+        frame.put(place, value)
+
+
 def name_place(frame: Frame, name: str) -> Place:
     """The place that assigning to `name` writes: `global` and `nonlocal` look further out."""
     definition = frame.definition
@@ -111,7 +118,7 @@ def store_attribute(frame: Frame, node: ast.AST, base: Value, name: str, value: 
         return
     places = _attribute_places(frame, base, name)
     for place in places:
-        held = sinks.stored(frame, node, base, name, value, place)
+        held = sinks.marked(frame, node, value, place)
         if len(places) == 1:
             frame.put(place, held)
         else:
@@ -171,11 +178,9 @@ def _put_item(
 ) -> None:
     constant = isinstance(index, Plain) and isinstance(index.constant, (str, int))
     for site in base.sites:
-        place = expressions.item_place(site, index)
         # One slot that is overwritten does not grow; a slot per step does.
-        if not constant or frame.is_hook:
+        if not constant:
             sinks.collected(frame, target, "[...] =", value, source, element(site), frame.born(site))
-            place = element(site) if not constant else place
     held = sinks.marked(frame, target, value, expressions.item_place(base.sites[0], index))
     containers.put(frame, base, index, held)
 

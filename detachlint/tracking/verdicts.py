@@ -19,17 +19,28 @@ def events(analysis: Analysis, path: str) -> list[Event]:
 
 def _keeps(analysis: Analysis, path: str) -> list[Event]:
     uses = analysis.fates.uses
-    needed = {id(k.node) for k in analysis.fates.keeps if Use.DIFFERENTIATED in uses.get(k.place, {})}
+    needed = {id(keep.node) for keep in analysis.fates.keeps if _is_needed(analysis, keep)}
     reported: dict[int, Event] = {}
     for keep in analysis.fates.keeps:
         if keep.path != path or id(keep.node) in needed:
             continue
-        if not is_wasted(keep, uses.get(keep.place, {})):
+        if not _chains(analysis, keep) and not is_wasted(keep, uses.get(keep.place, {})):
             continue
         event = _event(keep, uses.get(keep.place, {}))
         known = reported.get(id(keep.node))
         reported[id(keep.node)] = event if known is None else _merged(known, event)
     return list(reported.values())
+
+
+def _is_needed(analysis: Analysis, keep: Keep) -> bool:
+    if _chains(analysis, keep):
+        return False
+    return Use.DIFFERENTIATED in analysis.fates.uses.get(keep.place, {})
+
+
+def _chains(analysis: Analysis, keep: Keep) -> bool:
+    """A registered buffer that is computed from itself: a later backward through it would raise."""
+    return keep.how == "statistic" and keep.place in analysis.buffers and keep.carried is not False
 
 
 def _merged(first: Event, second: Event) -> Event:
