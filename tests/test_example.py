@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-TRAINER = Path(__file__).resolve().parent.parent / "examples" / "trainer"
+ROOT = Path(__file__).resolve().parent.parent
+TRAINER = ROOT / "examples" / "trainer"
 ROW = re.compile(r"^\| (?P<file>\w+\.py) \| `(?P<line>.+?)` \| (?P<rest>.*) \|$")
 
 
@@ -43,7 +44,13 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         stdin=subprocess.DEVNULL,
-        env={**os.environ, "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "MPLBACKEND": "Agg",
+            "OMP_NUM_THREADS": "1",
+        },
     )
 
 

@@ -5,6 +5,7 @@ Run as a program, it writes the table of rules anew.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -67,14 +68,23 @@ def test_links_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def detachlint(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "detachlint", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
 def test_the_config_shown_is_understood(tmp_path: Path) -> None:
     (block,) = blocks("toml")
     (tmp_path / "pyproject.toml").write_text(block, encoding="utf-8")
     (tmp_path / "a.py").write_text("import torch\n", encoding="utf-8")
-    command = [sys.executable, "-m", "detachlint", "--no-cache", "."]
-    result = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
+    result = detachlint(tmp_path, "--no-cache", ".")
     assert (result.returncode, result.stderr) == (0, "")
 
 
@@ -89,10 +99,7 @@ def test_the_tutorials_programs_are_right_and_silent(number: int, tmp_path: Path
     exec(source, values)
     assert values["x"].grad.tolist() == [[4.5, 4.5], [4.5, 4.5]]  # type: ignore[attr-defined]
     (tmp_path / "a.py").write_text(source, encoding="utf-8")
-    command = [sys.executable, "-m", "detachlint", "--isolated", "--no-cache", "--select", "ALL", "a.py"]
-    result = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
+    result = detachlint(tmp_path, "--isolated", "--no-cache", "--select", "ALL", "a.py")
     assert (result.returncode, result.stderr) == (0, ""), result.stdout
 
 
