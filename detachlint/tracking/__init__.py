@@ -39,6 +39,7 @@ def track(
     for _ in range(_MAX_ROUNDS):
         known = facts.size()
         analysis.fates, analysis.events, analysis.work = Fates(), {}, 0
+        analysis.inert.clear()
         interpret_file(analysis, module)
         if facts.size() == known:
             break

@@ -84,11 +84,11 @@ def rebound(
         return None
     if not isinstance(target, (ast.Name, ast.Attribute, ast.Subscript)):
         return None
-    own = ast.dump(_loaded(target))
-    if not _mentions(written, own):
-        return None
     place = targets.place_of(frame, target)
     if place is None or not _outlives(frame, place):
+        return None
+    own = _own_text(frame, target)
+    if not _mentions(written, own):
         return None
     incoming = _parts_beside(frame, written, own)
     if not incoming:
@@ -104,9 +104,12 @@ def _outlives(frame: Frame, place: Place) -> bool:
     return born < frame.depth or born == OUTSIDE
 
 
-def _loaded(target: ast.expr) -> ast.expr:
-    copied = ast.parse(ast.unparse(target), mode="eval").body
-    return copied
+def _own_text(frame: Frame, target: ast.expr) -> str:
+    """What reading the target looks like as a tree."""
+    texts = frame.analysis.texts
+    if target not in texts:
+        texts[target] = ast.dump(ast.parse(ast.unparse(target), mode="eval").body)
+    return str(texts[target])
 
 
 def _mentions(node: ast.expr, own: str) -> bool:

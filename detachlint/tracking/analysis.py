@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from detachlint.models import Models
     from detachlint.tracking.project import Project
 
-MAX_DEPTH = 6
-MAX_WORK = 60_000
+MAX_DEPTH = 5
+MAX_WORK = 40_000
+MAX_WORK_OF_ENTRY = 4_000
 
 
 @dataclass(slots=True, eq=False)
@@ -70,7 +71,16 @@ class Analysis:
     hooks: list[Hook] = field(default_factory=list)
     offsets: dict[int, dict[str, None]] = field(default_factory=dict)
     buffers: dict[Place, None] = field(default_factory=dict)
+    inert: dict[Hashable, Value] = field(default_factory=dict)
+    texts: dict[ast.AST, object] = field(default_factory=dict)
     work: int = 0
+    writes: int = 0
+
+    def effects(self) -> tuple[int, ...]:
+        """Changes with everything that an interpretation leaves behind, other than names and values."""
+        fates = self.fates
+        uses = sum(map(len, fates.uses.values()))
+        return (self.facts.size(), len(fates.keeps), uses, len(self.events), self.writes, len(self.hooks))
 
     def unknown(self, key: int, lineage: Lineage | None = None) -> Value:
         """A value of which nothing is known but what facts say of its definition."""
@@ -119,6 +129,7 @@ class Frame:
     entry_depth: int = 0
     statement: ast.stmt | None = None
     active: frozenset[ast.AST] = frozenset()
+    budget: int = MAX_WORK
 
     @property
     def scope(self) -> int:
@@ -145,6 +156,7 @@ class Frame:
         """The place holds `value` from here on."""
         self.live.cells[place] = value
         if place[1][0] in ".[":
+            self.analysis.writes += 1
             self.analysis.offsets.setdefault(place[0], {})[place[1]] = None
 
     def add(self, place: Place, value: Value) -> None:

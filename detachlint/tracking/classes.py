@@ -43,7 +43,7 @@ from detachlint.tracking.values import (
     join_all,
 )
 
-_MODULE = "torch.nn.Module"
+_INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _WRAPPERS = frozenset({"staticmethod", "classmethod", "property", "cached_property", "abstractproperty"})
 _TUPLES = frozenset({"typing.NamedTuple", "collections.namedtuple"})
 
@@ -60,6 +60,8 @@ def define_function(
     outside = {name for n in nodes if isinstance(n, (ast.Global, ast.Nonlocal)) for name in n.names}
     found = FunctionDefinition(node, frame.module, scopes, owner)
     found.outside_names = frozenset(outside)
+    found.has_inner = any(isinstance(n, _INNER) for n in nodes)
+    found.may_raise = any(isinstance(n, ast.Raise) for n in nodes)
     found.is_generator = any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in nodes)
     _decorate(frame, found)
     frame.analysis.functions[(node, scopes)] = found

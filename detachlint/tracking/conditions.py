@@ -15,8 +15,16 @@ from detachlint.tracking.values import CLEAR, NONE, PLAIN, GradMode, Tensor, Val
 _TENSOR_TESTS = frozenset({"is_tensor", "isinstance"})
 
 
-def key_of(test: ast.expr) -> tuple[str, bool] | None:
+def key_of(frame: Frame, test: ast.expr) -> tuple[str, bool] | None:
     """A condition's text and sense, if it asks for plain names and attributes only."""
+    texts = frame.analysis.texts
+    if test not in texts:
+        texts[test] = _key_of(test)
+    found = texts[test]
+    return found if isinstance(found, tuple) else None
+
+
+def _key_of(test: ast.expr) -> tuple[str, bool] | None:
     sense = True
     while isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         sense, test = not sense, test.operand
@@ -31,11 +39,6 @@ def key_of(test: ast.expr) -> tuple[str, bool] | None:
     return ast.unparse(test), sense
 
 
-def names_in(key: str) -> set[str]:
-    """The names that a condition's text depends on."""
-    return {node.id for node in ast.walk(ast.parse(key, mode="eval")) if isinstance(node, ast.Name)}
-
-
 def narrow(frame: Frame, test: ast.expr, outcome: bool) -> None:
     """From here on, `test` is known to be `outcome`."""
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
@@ -46,8 +49,8 @@ def narrow(frame: Frame, test: ast.expr, outcome: bool) -> None:
             for part in test.values:
                 narrow(frame, part, outcome)
         return
-    key = key_of(test)
-    if key is not None and frame.live.splits:
+    key = key_of(frame, test) if frame.live.splits else None
+    if key is not None:
         frame.live.assume(key[0], outcome is key[1])
     if isinstance(test, ast.Call):
         _narrow_call(frame, test, outcome)

@@ -38,6 +38,8 @@ class FunctionDefinition:
     kind: str = "function"
     outside_names: frozenset[str] = frozenset()
     is_generator: bool = False
+    has_inner: bool = False
+    may_raise: bool = False
     is_context_manager: bool = False
     defaults: dict[str, Value] = field(default_factory=dict)
 

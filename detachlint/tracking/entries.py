@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from detachlint.tracking import backward, classes, interpreter, library, methods
-from detachlint.tracking.analysis import Analysis, Frame
+from detachlint.tracking.analysis import MAX_WORK, MAX_WORK_OF_ENTRY, Analysis, Frame
 from detachlint.tracking.definitions import FunctionDefinition, SourceModule
 from detachlint.tracking.environment import State
 from detachlint.tracking.fates import Use
@@ -33,10 +33,10 @@ def interpret_file(analysis: Analysis, module: SourceModule) -> None:
     if frame.state is not None:
         for place, value in frame.state.cells.items():
             _leave(analysis, place, value)
-    # Twice, because a method may find on `self` what a later one left there; `__init__` before all others.
-    for _ in range(2):
-        for definition in sorted(analysis.definitions, key=lambda d: d.name != "__init__"):
-            interpret_alone(analysis, definition)
+    # Methods twice, because one may find on `self` what a later one left there; `__init__` before all others.
+    waiting = sorted(analysis.definitions, key=lambda d: d.name != "__init__")
+    for definition in [d for d in waiting if d.owner is not None] + waiting:
+        interpret_alone(analysis, definition)
 
 
 def _leave(analysis: Analysis, place: Place, value: Value) -> None:
@@ -63,6 +63,7 @@ def _frame(analysis: Analysis, definition: FunctionDefinition, receiver: Value) 
         definition=definition,
         receiver=receiver,
         active=frozenset({definition.node}),
+        budget=min(MAX_WORK, analysis.work + MAX_WORK_OF_ENTRY),
     )
     if definition.owner is not None:
         mode = classes.receiver_mode(frame, definition.owner, definition.name)

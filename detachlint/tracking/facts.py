@@ -45,7 +45,8 @@ class Facts:
     def size(self) -> int:
         """Grows with every new fact; equal sizes mean that a round learnt nothing."""
         tables = (self.tracking, self.parts, self.modules, self.differentiable, self.frozen, self.thawed)
-        return sum(map(len, tables)) + sum(map(len, self.called_in.values()))
+        silent = sum(1 for modes in self.called_in.values() if modes == {GradMode.OFF})
+        return sum(map(len, tables)) + silent
 
     def is_frozen(self, key: int) -> bool:
         """Whether the module's parameters were told not to require grad, and never to do so again."""

@@ -8,9 +8,10 @@ it finite; beyond them a call is one of code that cannot be seen.
 from __future__ import annotations
 
 import ast
+from collections.abc import Hashable
 
 from detachlint.tracking import classes, expressions, interpreter, methods
-from detachlint.tracking.analysis import MAX_DEPTH, MAX_WORK, Frame
+from detachlint.tracking.analysis import MAX_DEPTH, Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.definitions import FunctionDefinition
 from detachlint.tracking.environment import State, join_states
@@ -21,11 +22,13 @@ from detachlint.tracking.values import (
     Container,
     Entry,
     Function,
+    Grad,
     GradMode,
     Instance,
     Lineage,
     ManagedBlock,
     Object,
+    Plain,
     Sequence,
     Tensor,
     Tuple,
@@ -46,24 +49,84 @@ def call_function(
     mode = _mode(frame, definition, function.receiver)
     entered_mode = mode or frame.live.mode
     analysis.facts.called_in.setdefault(analysis.keys("function", definition.node), set()).add(entered_mode)
-    too_deep = frame.level >= MAX_DEPTH or definition.node in frame.active or analysis.work > MAX_WORK
+    too_deep = frame.level >= MAX_DEPTH or definition.node in frame.active or analysis.work > frame.budget
     if too_deep:
         return methods.call_unknown(frame, node, None, arguments)
+    inert_key = _inert_key(function, arguments, entered_mode)
+    if inert_key is not None and inert_key in analysis.inert:
+        return _again(frame, node, analysis.inert[inert_key], arguments)
+    before = analysis.effects()
+    result = _interpret(frame, node, function, arguments, entered_mode)
+    if inert_key is not None and analysis.effects() == before and _is_simple(result):
+        analysis.inert[inert_key] = result
+    return result
+
+
+def _interpret(
+    frame: Frame, node: ast.AST, function: Function, arguments: Arguments, mode: GradMode
+) -> Value:
+    definition = function.definition
     inner = _frame(frame, node, function)
     state = frame.live
-    before, state.mode = state.mode, entered_mode
-    untouched = state.copy() if _may_only_raise(definition) else None
+    before, state.mode = state.mode, mode
+    untouched = state.copy() if definition.may_raise else state
     bind(inner, function, arguments, node)
     result = _run(inner, definition)
     after = _leave(inner)
     if after is None:
-        frame.state = untouched or state
+        frame.state = untouched
         frame.live.mode = before
         return methods.call_unknown(frame, node, None, arguments)
     frame.state = after
     after.mode = before
     _forget_names(inner, after, definition)
     return result
+
+
+# A call without effects, on arguments of which none tracks, gives the same next time: most helpers of a
+# library are such, and they are called from everywhere.
+def _inert_key(function: Function, arguments: Arguments, mode: GradMode) -> Hashable | None:
+    definition = function.definition
+    if definition.is_generator or definition.has_inner or arguments.spread:
+        return None
+    values = (*arguments.positional, *arguments.keywords.values())
+    if function.receiver is not None and definition.kind != "classmethod":
+        return None
+    if not all(_is_simple(value) for value in values):
+        return None
+    shapes = tuple(_shape(value) for value in values)
+    return (definition.node, len(arguments.positional), tuple(arguments.keywords), shapes, mode)
+
+
+def _shape(value: Value) -> Hashable:
+    if isinstance(value, Unknown):
+        return Unknown
+    if isinstance(value, Tuple):
+        return tuple(_shape(part) for part in value.items)
+    if isinstance(value, Plain) and isinstance(value.constant, (bool, type(None), str)):
+        return value.constant
+    return type(value) if not isinstance(value, Tensor) else value.grad
+
+
+def _is_simple(value: Value) -> bool:
+    if isinstance(value, Tuple):
+        return all(_is_simple(part) for part in value.items)
+    if isinstance(value, Tensor):
+        return value.grad is not Grad.TRACKS
+    return isinstance(value, (Plain, Unknown))
+
+
+def _again(frame: Frame, node: ast.AST, result: Value, arguments: Arguments) -> Value:
+    if isinstance(result, Tuple):
+        return Tuple(tuple(_again(frame, node, part, arguments) for part in result.items))
+    if isinstance(result, Plain):
+        return result
+    leaves = [leaf for value in arguments.values() for leaf in expressions.flatten(frame, value)]
+    hanging = tuple(lineage for lineage in map(lineage_of, leaves) if lineage is not None)
+    key = frame.analysis.keys("call", node)
+    if isinstance(result, Tensor) and result.grad is Grad.CLEAR:
+        return result
+    return frame.analysis.unknown(key, Lineage(key, hanging))
 
 
 def _mode(frame: Frame, definition: FunctionDefinition, receiver: Value | None) -> GradMode | None:
@@ -90,13 +153,9 @@ def _frame(frame: Frame, node: ast.AST, function: Function) -> Frame:
         definition=definition,
         receiver=function.receiver,
         caller=frame,
+        budget=frame.budget,
         active=frame.active | {definition.node},
     )
-
-
-def _may_only_raise(definition: FunctionDefinition) -> bool:
-    body = definition.node.body
-    return isinstance(body, list) and any(isinstance(part, ast.Raise) for part in body)
 
 
 def _run(inner: Frame, definition: FunctionDefinition) -> Value:
@@ -136,8 +195,7 @@ def _leave(inner: Frame) -> State | None:
 
 
 def _forget_names(inner: Frame, state: State, definition: FunctionDefinition) -> None:
-    if any(isinstance(part, (ast.FunctionDef, ast.Lambda, ast.ClassDef)) for part in ast.walk(definition.node)
-           if part is not definition.node):
+    if definition.has_inner:
         return
     scope = inner.scope
     for place in [place for place in state.cells if place[0] == scope]:

@@ -141,7 +141,7 @@ def _if(frame: Frame, node: ast.If) -> None:
     expressions.evaluate(frame, node.test)
     outcome = _constant_test(frame, node.test)
     before = frame.live
-    key = conditions.key_of(node.test)
+    key = conditions.key_of(frame, node.test)
     otherwise = before.copy()
     after_true: State | None = None
     after_false: State | None = None

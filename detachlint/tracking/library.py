@@ -99,6 +99,8 @@ def apply(
     if call.result == "backward":
         backward.backward(frame, node, operands[0] if operands else PLAIN, arguments)
         return NONE
+    if call.sink == "copy" and any(sinks.tracking_leaf(frame, operand) for operand in operands):
+        return frame.analysis.unknown(frame.analysis.keys("copy", node))
     if call.result == "arguments":
         found = arguments.positional
         return found[0] if len(found) == 1 else Tuple(found)

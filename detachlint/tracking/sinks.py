@@ -365,10 +365,9 @@ def into(
     frame: Frame, node: ast.AST, name: str, receiver: Value | None, arguments: Arguments
 ) -> Value:
     """An in-place operation: the receiver starts to track if an argument does."""
-    assert receiver is not None
     values = arguments.values()
     if not isinstance(receiver, Tensor):
-        return receiver
+        return receiver or (values[0] if values else NONE)
     written = next((e for e in arguments.expressions if e is not None and _is_tracking(frame, e)), None)
     incoming = next((value for value in values if tracks(value)), None)
     method = name.rpartition(".")[2]
