@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.utils._pytree import tree_iter, tree_map
-from torch_samples import CALLS, INTO, OUT_OF_REACH
+from torch_samples import CALLS, INTO
 
 SAMPLES_OF_AN_OPERATOR = 3
 NAMESPACES = {
@@ -116,8 +116,8 @@ def _operators() -> dict[str, Seen]:
         samples = op.sample_inputs_func(op, "cpu", dtype, False)
         samples = list(itertools.islice(samples, SAMPLES_OF_AN_OPERATOR))
         for name, call, in_place in _forms(op):
-            for sample in samples if public(name) else ():
-                _run(seen[name], call, sample, in_place)
+            for number, sample in enumerate(samples if public(name) else ()):
+                _run(seen[name], call, sample, in_place, (True, False) if number == 0 else (True,))
     return dict(seen)
 
 
@@ -134,8 +134,11 @@ def _forms(op: object) -> Iterator[tuple[str, Callable[..., object], bool]]:
             yield f"torch.Tensor.{last}_", in_place, True
 
 
-def _run(seen: Seen, call: Callable[..., object], sample: object, in_place: bool) -> None:
-    for mode, outcomes in ((True, seen.on), (False, seen.off)):
+def _run(
+    seen: Seen, call: Callable[..., object], sample: object, in_place: bool, modes: tuple[bool, ...]
+) -> None:
+    for mode in modes:
+        outcomes = seen.on if mode else seen.off
         given, args, kwargs = tree_map(lifted, (sample.input, sample.args, sample.kwargs))
         torch.manual_seed(0)
         # A factory without a tracked input proves nothing of what it does with one.
@@ -221,8 +224,16 @@ def graph() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 VOCABULARY = {
-    **{"torch": torch, "F": F, "np": np, "t": t, "c": c, "s": s, "sparse": sparse, "graded": graded},
-    **{"graph": graph, "idx": torch.tensor([0, 1])},
+    "torch": torch,
+    "F": F,
+    "np": np,
+    "t": t,
+    "c": c,
+    "s": s,
+    "sparse": sparse,
+    "graded": graded,
+    "graph": graph,
+    "idx": torch.tensor([0, 1]),
 }
 _INDEX = torch.tensor([0, 1])
 
@@ -250,10 +261,10 @@ _RECEIVE = {
 }
 
 
-def out_of_reach(name: str) -> bool:
-    patterns = " ".join(OUT_OF_REACH.values()).split()
+def listed(name: str, patterns: str) -> bool:
     return any(
-        name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern for pattern in patterns
+        name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+        for pattern in patterns.split()
     )
 
 

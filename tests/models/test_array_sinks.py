@@ -138,7 +138,7 @@ def test_matplotlib():
 
     never = {"acorr", "arrow", "broken_barh", "bxp", "cohere", "streamplot", "violin", "xcorr"}
     missed = []
-    figure, axes = pyplot.subplots(figsize=(1, 1))
+    _, axes = pyplot.subplots(figsize=(1, 1))
     for name in sinks("matplotlib.axes.Axes.", sink="array-library"):
         method = name.rpartition(".")[2]
         call = getattr(axes, method, None)
