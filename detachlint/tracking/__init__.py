@@ -24,9 +24,7 @@ from detachlint.tracking.places import Keys
 _MAX_ROUNDS = 4
 
 
-def track(
-    path: str, source: str, tree: ast.Module, models: Models, root: Path | None = None
-) -> list[Event]:
+def track(path: str, source: str, tree: ast.Module, models: Models, root: Path | None = None) -> list[Event]:
     """The events of one file, in the order of their places.
 
     `path` is the file's name as it is to be reported; `root` the project's folder, where its other files

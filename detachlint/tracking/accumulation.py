@@ -76,15 +76,13 @@ def _store(frame: Frame, target: ast.expr, value: Value) -> None:
     targets.hold(frame, target, value)
 
 
-def rebound(
-    frame: Frame, node: ast.stmt, target: ast.expr, value: Value, written: ast.expr
-) -> Value | None:
+def rebound(frame: Frame, node: ast.stmt, target: ast.expr, value: Value, written: ast.expr) -> Value | None:
     """What `target` holds after `target = f(target, ...)`; None if this is an ordinary assignment."""
-    if not tracks(value) or not isinstance(value, Tensor):
-        return None
-    if not isinstance(target, (ast.Name, ast.Attribute, ast.Subscript)):
+    if not isinstance(value, Tensor) or not isinstance(target, (ast.Name, ast.Attribute, ast.Subscript)):
         return None
     place = targets.place_of(frame, target)
+    if not tracks(value) and (place not in frame.analysis.buffers or not frame.grad_on):
+        return None
     if place is None or not _outlives(frame, place):
         return None
     own = _own_text(frame, target)
@@ -92,11 +90,21 @@ def rebound(
         return None
     incoming = _parts_beside(frame, written, own)
     if not incoming:
-        return None
+        return _blended_input(frame, node, target, value, written, place)
     how = _how(written, own)
     leaf = frame.analysis.seen[incoming[0]]
     kept = sinks.accumulated(frame, node, target, leaf, incoming[0], place, how)
     return expressions.derive(frame, node, [kept, value], summed=how == "add")
+
+
+def _blended_input(
+    frame: Frame, node: ast.stmt, target: ast.expr, value: Tensor, written: ast.expr, place: Place
+) -> Value | None:
+    """A registered buffer that is blended with what `forward` computes from its inputs."""
+    leaf = sinks.layer_input(frame, node, value) if place in frame.analysis.buffers else None
+    if leaf is None:
+        return None
+    return sinks.accumulated(frame, node, target, leaf, written, place, "statistic")
 
 
 def _outlives(frame: Frame, place: Place) -> bool:
@@ -144,5 +152,3 @@ def _how(node: ast.expr, own: str) -> str:
         if name in _COLLECTING:
             return "collect"
     return "statistic"
-
-

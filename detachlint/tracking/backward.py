@@ -29,6 +29,14 @@ def backward(frame: Frame, node: ast.AST, value: Value, arguments: Arguments | N
             spend(lineage_of(leaf), frame.live)
 
 
+def differentiate_by(frame: Frame, node: ast.AST, inputs: Value) -> None:
+    """`autograd.grad(outputs, inputs)`: the inputs require grad too, or torch would raise."""
+    note = frame.note(node, f"`{_text(node)}` differentiates with respect to it: it requires grad")
+    for leaf in expressions.flatten(frame, inputs):
+        if grad_of(leaf) is Grad.UNKNOWN:
+            frame.analysis.facts.prove(lineage_of(leaf), note)
+
+
 def _text(node: ast.AST) -> str:
     text = ast.unparse(node) if isinstance(node, ast.expr) else "the framework"
     return text if len(text) <= 60 else text[:57] + "..."

@@ -79,9 +79,7 @@ def arguments_of(frame: Frame, node: ast.Call) -> Arguments:
             continue
         keywords[keyword.arg] = value
         keyword_expressions[keyword.arg] = keyword.value
-    return Arguments(
-        tuple(positional), keywords, tuple(written), keyword_expressions, spread, tuple(hidden)
-    )
+    return Arguments(tuple(positional), keywords, tuple(written), keyword_expressions, spread, tuple(hidden))
 
 
 def call_value(frame: Frame, node: ast.AST, callee: Value, arguments: Arguments) -> Value:

@@ -16,6 +16,7 @@ from detachlint.tracking.definitions import (
     ClassDefinition,
     FunctionDefinition,
     FunctionNode,
+    is_abstract,
     own_nodes,
 )
 from detachlint.tracking.modes import decorator_mode
@@ -63,6 +64,7 @@ def define_function(
     found.has_inner = any(isinstance(n, _INNER) for n in nodes)
     found.may_raise = any(isinstance(n, ast.Raise) for n in nodes)
     found.is_generator = any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in nodes)
+    found.is_abstract = owner is not None and is_abstract(node)
     _decorate(frame, found)
     frame.analysis.functions[(node, scopes)] = found
     frame.analysis.definitions.append(found)
@@ -109,6 +111,7 @@ def define_class(frame: Frame, node: ast.ClassDef) -> ClassDefinition:
             bases.append(value.klass)
         elif isinstance(value, Library):
             libraries.append(frame.analysis.models.canonical(value.name))
+            klass.unseen_base = klass.unseen_base or not _is_known(frame, value.name)
         else:
             klass.unseen_base = True
     klass.bases, klass.library_bases = tuple(bases), tuple(libraries)
@@ -118,6 +121,12 @@ def define_class(frame: Frame, node: ast.ClassDef) -> ClassDefinition:
         klass.is_dataclass = klass.is_dataclass or _last_name(decorator) in ("dataclass", "define", "s")
     klass.is_module = _is_module(frame, klass)
     return klass
+
+
+def _is_known(frame: Frame, name: str) -> bool:
+    if name.startswith(("builtins.", "abc.", "typing.", "collections.", "enum.")):
+        return True
+    return bool(frame.analysis.models.lineage(name))
 
 
 def _is_module(frame: Frame, klass: ClassDefinition) -> bool:
@@ -163,6 +172,8 @@ def attribute_of(frame: Frame, base: Value, name: str, node: ast.AST) -> Value:
 
 def _field(base: Tuple, name: str) -> Value:
     """A field of a named tuple; torch's pairs call theirs `values` and `indices`."""
+    if name in base.fields:
+        return base.items[base.fields.index(name)]
     if name in ("values", "indices") and len(base.items) == 2:
         return base.items[name == "indices"]
     return join_all(base.items) or PLAIN
@@ -304,7 +315,8 @@ def trainable(frame: Frame, instance: Instance, limit: int = 3) -> Grad:
         return Grad.CLEAR
     found = Grad.CLEAR
     for value in held(frame, instance):
-        found = max(found, _parameters_of(frame, value, limit))
+        unknown = Grad.UNKNOWN if isinstance(value, Unknown) else Grad.CLEAR
+        found = max(found, unknown, _parameters_of(frame, value, limit))
     if found is Grad.CLEAR and (instance.klass.unseen_base or _has_unseen(instance.klass)):
         return Grad.UNKNOWN
     return found
@@ -352,5 +364,3 @@ def receiver_mode(frame: Frame, klass: ClassDefinition, name: str) -> GradMode |
 
 def _fresh(frame: Frame, node: ast.AST) -> Value:
     return frame.analysis.unknown(frame.analysis.keys("item", node))
-
-

@@ -144,8 +144,10 @@ def operate(frame: Frame, node: ast.AST, left: Value, right: Value) -> Value:
 def values_of(frame: Frame, container: Container) -> Value:
     """The join of a dict's values."""
     joined = join_all(contents(frame, container))
-    return joined if joined is not None else frame.analysis.unknown(
-        frame.analysis.keys("site", *container.sites)
+    return (
+        joined
+        if joined is not None
+        else frame.analysis.unknown(frame.analysis.keys("site", *container.sites))
     )
 
 
@@ -160,5 +162,3 @@ def unpack(frame: Frame, value: Value, count: int, node: ast.AST) -> list[Value]
         if frame.get((value.sites[0], ELEMENT)) is None and all(part is not None for part in found):
             return [part for part in found if part is not None]
     return None
-
-

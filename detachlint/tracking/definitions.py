@@ -40,6 +40,7 @@ class FunctionDefinition:
     is_generator: bool = False
     has_inner: bool = False
     may_raise: bool = False
+    is_abstract: bool = False
     is_context_manager: bool = False
     defaults: dict[str, Value] = field(default_factory=dict)
 
@@ -90,6 +91,16 @@ class ClassDefinition:
     def libraries(self) -> list[str]:
         """The library classes that it inherits from, also through the project's own classes."""
         return [name for klass in self.lineage() for name in klass.library_bases]
+
+
+def is_abstract(node: FunctionNode) -> bool:
+    """Whether a method has no body to speak of: a docstring, `pass`, `...`, `raise NotImplementedError`."""
+    body = node.body
+    return isinstance(body, list) and all(
+        isinstance(part, (ast.Pass, ast.Raise))
+        or (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
+        for part in body
+    )
 
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)

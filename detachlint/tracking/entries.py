@@ -186,5 +186,3 @@ def _export(frame: Frame, state: State) -> None:
 
 def _is_outside(frame: Frame, state: State, place: Place) -> bool:
     return place[1][0] in ".[" and state.born.get(place[0], OUTSIDE) == OUTSIDE
-
-

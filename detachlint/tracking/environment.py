@@ -29,13 +29,14 @@ class Split:
 class State:
     """The environment at one point; copied at branches, joined where they meet."""
 
-    __slots__ = ("born", "cells", "mode", "spent", "splits")
+    __slots__ = ("born", "cells", "evaluating", "mode", "spent", "splits")
 
     def __init__(self, mode: GradMode = GradMode.ON) -> None:
         self.cells: dict[Place, Value] = {}
         self.born: dict[Place | int, int] = {}
         self.spent: dict[Lineage, None] = {}
         self.splits: dict[str, dict[Place, Split]] = {}
+        self.evaluating: frozenset[int] = frozenset()
         self.mode = mode
 
     def copy(self) -> State:
@@ -45,6 +46,7 @@ class State:
         other.born = self.born.copy()
         other.spent = self.spent.copy()
         other.splits = self.splits.copy()
+        other.evaluating = self.evaluating
         return other
 
     def assume(self, condition: str, outcome: bool) -> None:
@@ -77,6 +79,7 @@ def join_states(left: State | None, right: State | None, condition: str | None =
     joined.born = left.born.copy()
     for key, depth in right.born.items():
         joined.born[key] = min(depth, joined.born.get(key, depth))
+    joined.evaluating = left.evaluating & right.evaluating
     joined.spent = {**left.spent, **right.spent}
     joined.splits = {k: v for k, v in left.splits.items() if right.splits.get(k) is v}
     if condition is not None and splits:

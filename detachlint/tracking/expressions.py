@@ -148,7 +148,8 @@ def part_of(frame: Frame, base: Unknown, offset: str) -> Value:
     stored = frame.get((base.key, offset))
     if stored is not None:
         return stored
-    key = frame.analysis.keys("part", base.key, offset)
+    # An element of a loader is no part of a result: a loss made from it says nothing of the loader.
+    key = frame.analysis.keys("element" if offset == "[*]" else "part", base.key, offset)
     return frame.analysis.unknown(key, Lineage(key, (base.lineage,) if base.lineage else ()))
 
 
@@ -303,9 +304,7 @@ def _dict(frame: Frame, node: ast.Dict) -> Value:
     return found
 
 
-def _comprehension(
-    frame: Frame, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
-) -> Value:
+def _comprehension(frame: Frame, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Value:
     site = frame.site(node)
     frame.depth += 1
     for generator in node.generators:

@@ -44,9 +44,16 @@ class Facts:
 
     def size(self) -> int:
         """Grows with every new fact; equal sizes mean that a round learnt nothing."""
-        tables = (self.tracking, self.parts, self.modules, self.differentiable, self.frozen, self.thawed)
+        tables: tuple[dict[int, Note] | dict[int, None], ...] = (
+            self.tracking,
+            self.parts,
+            self.modules,
+            self.differentiable,
+            self.frozen,
+            self.thawed,
+        )
         silent = sum(1 for modes in self.called_in.values() if modes == {GradMode.OFF})
-        return sum(map(len, tables)) + silent
+        return sum(len(table) for table in tables) + silent
 
     def is_frozen(self, key: int) -> bool:
         """Whether the module's parameters were told not to require grad, and never to do so again."""

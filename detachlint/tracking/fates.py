@@ -54,6 +54,8 @@ class Keep:
     sibling: str | None = None
     private: bool = True
     carried: bool | None = None
+    bracketed: bool = False
+    part: str = ""
 
 
 @dataclass(slots=True)
@@ -123,6 +125,9 @@ def is_wasted(keep: Keep, uses: dict[Use, ast.AST]) -> bool:
         return False
     if keep.spent or keep.sibling is not None:
         return True
-    if Use.ESCAPED in uses or Use.RETURNED in uses:
+    if Use.RETURNED in uses:
         return False
+    # `net.eval()`, outputs collected, no backward in sight: an inference loop that forgot no_grad.
+    if Use.ESCAPED in uses:
+        return keep.bracketed
     return keep.private or Use.MEASURED in uses

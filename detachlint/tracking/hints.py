@@ -32,9 +32,11 @@ _INTEGERS = frozenset({"torch.LongTensor", "torch.IntTensor", "torch.BoolTensor"
 
 def value_of(frame: Frame, node: ast.expr, key: int) -> Value | None:
     """The value of something annotated with `node` and named by `key`; None if nothing follows."""
-    node = _unquoted(node)
-    if node is None:
-        return None
+    known = _unquoted(node)
+    return None if known is None else _of(frame, known, key)
+
+
+def _of(frame: Frame, node: ast.expr, key: int) -> Value | None:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
         return value_of(frame, node.left, key) or value_of(frame, node.right, key)
     if isinstance(node, ast.Subscript):

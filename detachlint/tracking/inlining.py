@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Hashable
+from dataclasses import replace
 
-from detachlint.tracking import classes, expressions, interpreter, methods
+from detachlint.tracking import classes, expressions, interpreter, library, methods
 from detachlint.tracking.analysis import MAX_DEPTH, Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.definitions import FunctionDefinition
@@ -36,19 +37,20 @@ from detachlint.tracking.values import (
     Value,
     join,
     lineage_of,
+    tracks,
     with_lineage,
 )
 
 
-def call_function(
-    frame: Frame, node: ast.AST, function: Function, arguments: Arguments
-) -> Value:
+def call_function(frame: Frame, node: ast.AST, function: Function, arguments: Arguments) -> Value:
     """What calling a function of the project gives here."""
     definition = function.definition
     analysis = frame.analysis
     mode = _mode(frame, definition, function.receiver)
     entered_mode = mode or frame.live.mode
     analysis.facts.called_in.setdefault(analysis.keys("function", definition.node), set()).add(entered_mode)
+    if definition.is_abstract:
+        return _abstract(frame, node, function, arguments)
     too_deep = frame.level >= MAX_DEPTH or definition.node in frame.active or analysis.work > frame.budget
     if too_deep:
         return methods.call_unknown(frame, node, None, arguments)
@@ -60,6 +62,16 @@ def call_function(
     if inert_key is not None and analysis.effects() == before and _is_simple(result):
         analysis.inert[inert_key] = result
     return result
+
+
+def _abstract(frame: Frame, node: ast.AST, function: Function, arguments: Arguments) -> Value:
+    """A method without a body: some subclass has one. A module's forward is that of some trainable module."""
+    definition = function.definition
+    if definition.owner is None or not definition.owner.is_module or definition.name != "forward":
+        return methods.call_unknown(frame, node, None, arguments)
+    leaves = [leaf for value in arguments.values() for leaf in expressions.flatten(frame, value)]
+    operands = [leaf for leaf in leaves if isinstance(leaf, (Tensor, Unknown))]
+    return library.module_output(frame, node, Grad.TRACKS, operands)
 
 
 def _interpret(
@@ -105,7 +117,7 @@ def _shape(value: Value) -> Hashable:
         return tuple(_shape(part) for part in value.items)
     if isinstance(value, Plain) and isinstance(value.constant, (bool, type(None), str)):
         return value.constant
-    return type(value) if not isinstance(value, Tensor) else value.grad
+    return type(value).__name__ if not isinstance(value, Tensor) else value.grad
 
 
 def _is_simple(value: Value) -> bool:
@@ -242,12 +254,14 @@ def _entered(
         return value
     caller = inner.caller
     assert caller is not None
-    entry = Entry(inner.context, node, expression, ast.unparse(node.func), caller.module.path)
+    entry = Entry(inner.context, node, expression, ast.unparse(node.func), caller.module.path, tracks(value))
     key = inner.analysis.keys("entered", parameter)
     if lineage is not None and isinstance(value, (Tensor, Unknown, Object)):
         return with_lineage(value, Lineage(key, (lineage,), entered=entry))
     if isinstance(value, Tuple):
-        return Tuple(tuple(_entered(inner, node, part, expression, parameter) for part in value.items))
+        return replace(
+            value, items=tuple(_entered(inner, node, part, expression, parameter) for part in value.items)
+        )
     if isinstance(value, Container):
         return value
     return value
@@ -263,8 +277,9 @@ def _is_own(inner: Frame) -> bool:
 def _defaults(inner: Frame, definition: FunctionDefinition, taken: dict[str, Value], unsure: bool) -> None:
     spec = definition.node.args
     positional = [*spec.posonlyargs, *spec.args]
-    defaults = dict(zip([p.arg for p in positional[len(positional) - len(spec.defaults) :]], spec.defaults,
-                        strict=True))
+    defaults = dict(
+        zip([p.arg for p in positional[len(positional) - len(spec.defaults) :]], spec.defaults, strict=True)
+    )
     pairs = zip(spec.kwonlyargs, spec.kw_defaults, strict=True)
     defaults |= {p.arg: value for p, value in pairs if value is not None}
     for parameter in (*positional, *spec.kwonlyargs):
@@ -287,9 +302,7 @@ def _rest(
 ) -> None:
     if spec.vararg is not None:
         spread = arguments.spread and not extra
-        taken[spec.vararg.arg] = (
-            interpreter.parameter(inner, spec.vararg) if spread else Tuple(tuple(extra))
-        )
+        taken[spec.vararg.arg] = interpreter.parameter(inner, spec.vararg) if spread else Tuple(tuple(extra))
     if spec.kwarg is not None:
         names = {parameter.arg for parameter in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)}
         found = Container((inner.site(spec.kwarg),), "dict")

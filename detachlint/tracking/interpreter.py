@@ -36,6 +36,7 @@ from detachlint.tracking.values import (
     Library,
     ManagedBlock,
     ModeSwitch,
+    Plain,
     Unknown,
     Value,
 )
@@ -97,9 +98,7 @@ def _assign_in_pairs(frame: Frame, node: ast.Assign) -> bool:
     return True
 
 
-def assign_to(
-    frame: Frame, node: ast.stmt, target: ast.expr, value: Value, written: ast.expr
-) -> None:
+def assign_to(frame: Frame, node: ast.stmt, target: ast.expr, value: Value, written: ast.expr) -> None:
     """One target of an assignment, which may be an accumulation in disguise."""
     held = accumulation.rebound(frame, node, target, value, written)
     if held is None:
@@ -206,7 +205,7 @@ def _loop(
         frame.depth += 1
         enter()
         run(frame, node.body)
-        end = frame.state
+        end: State | None = frame.state
         # Leaving the body leaves the `with` blocks in it too.
         for state in (*loop.continues, *loop.breaks):
             state.mode = head.mode
@@ -279,7 +278,9 @@ def _try(frame: Frame, node: ast.Try) -> None:
 def _handles_refusals(node: ast.Try) -> bool:
     """Whether a handler deals with the RuntimeError that numpy answers a tracking tensor with."""
     for handler in node.handlers:
-        names = {getattr(part, "id", "") for part in ast.walk(handler.type)} if handler.type else {"Exception"}
+        names = (
+            {getattr(part, "id", "") for part in ast.walk(handler.type)} if handler.type else {"Exception"}
+        )
         if names & {"Exception", "RuntimeError", "BaseException"}:
             return not any(isinstance(part, ast.Raise) for part in handler.body)
     return False
@@ -348,7 +349,7 @@ def _bind_pattern(frame: Frame, pattern: ast.pattern, subject: Value) -> None:
             targets.assign_name(frame, pattern.name, subject)
     elif isinstance(pattern, ast.MatchSequence):
         for position, part in enumerate(pattern.patterns):
-            item = expressions.item_of(frame, subject, expressions.Plain(position), part)
+            item = expressions.item_of(frame, subject, Plain(position), part)
             _bind_pattern(frame, part, item)
     elif isinstance(pattern, ast.MatchMapping):
         for key, part in zip(pattern.keys, pattern.patterns, strict=True):
@@ -456,4 +457,3 @@ _HANDLERS: dict[type[ast.stmt], Callable[..., None]] = {
 }
 if hasattr(ast, "TryStar"):
     _HANDLERS[ast.TryStar] = _try
-

@@ -79,7 +79,11 @@ def _module(frame: Frame, name: str, key: int, parameters: bool, arguments: Argu
     inner = [child for child in children if isinstance(child, Module)]
     inner_instances = [child for child in children if isinstance(child, Instance)]
     trainable = Grad.TRACKS if parameters else Grad.CLEAR
-    if name.rpartition(".")[2] in ("Sequential", "ModuleList", "ModuleDict") and inner and not inner_instances:
+    if (
+        name.rpartition(".")[2] in ("Sequential", "ModuleList", "ModuleDict")
+        and inner
+        and not inner_instances
+    ):
         trainable = max(child.trainable for child in inner)
     child = inner_instances[0] if inner_instances else (inner[0] if inner else None)
     if frame.analysis.facts.is_frozen(key):
@@ -96,6 +100,7 @@ def apply(
     if name == "torch.autograd.grad":
         return _autograd_grad(frame, node, arguments)
     operands = ([receiver] if receiver is not None else []) + arguments.values()
+    methods.call_back(frame, node, arguments.values())
     if call.result == "backward":
         backward.backward(frame, node, operands[0] if operands else PLAIN, arguments)
         return NONE
@@ -157,6 +162,7 @@ def _fresh_tensor(frame: Frame, node: ast.AST, name: str, arguments: Arguments) 
 def _autograd_grad(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
     outputs = arguments.get(0, "outputs") or PLAIN
     backward.backward(frame, node, outputs, arguments)
+    backward.differentiate_by(frame, node, arguments.get(1, "inputs") or PLAIN)
     if arguments.flag("create_graph") is False:
         return Sequence(CLEAR)
     return Sequence(_derived(frame, node, arguments.values()))
@@ -222,15 +228,24 @@ def call_module(frame: Frame, node: ast.AST, module: Module, arguments: Argument
         return from_result(frame, node, klass.call, operands)
     if isinstance(module.child, Instance) and klass is not None and not operands:
         return _derived(frame, node, operands)
-    return module_output(frame, node, module.trainable, operands)
+    return module_output(frame, node, module.trainable, operands, module.key)
 
 
-def module_output(frame: Frame, node: ast.AST, trainable: Grad, operands: Many[Value]) -> Value:
+def module_output(
+    frame: Frame,
+    node: ast.AST,
+    trainable: Grad,
+    operands: Many[Value],
+    module: int | None = None,
+    sure: bool = False,
+) -> Value:
     """The output of a module with parameters that require grad, or not, on these inputs."""
     if not frame.grad_on:
         return CLEAR
+    trainable = Grad.TRACKS if sure else trainable
     hanging = tuple(lineage for lineage in map(lineage_of, operands) if lineage is not None)
-    lineage = Lineage(frame.analysis.keys("call", node), hanging)
+    call = Lineage(module) if module is not None else None
+    lineage = Lineage(frame.analysis.keys("call", node), hanging, call=call)
     if trainable is Grad.TRACKS:
         text = f"the output of `{_callee(node)}` requires grad: it is a module with trainable parameters"
         return Tensor(Grad.TRACKS, frame.origin(node, text), lineage)
@@ -270,5 +285,3 @@ def use(frame: Frame, node: ast.AST, value: Value, kind: Use, limit: int = 5) ->
             for offset in list(frame.analysis.offsets.get(site, ())):
                 fates.use_place((site, offset), kind, node)
                 use(frame, node, frame.get((site, offset)) or PLAIN, kind, limit - 2 if limit > 1 else 0)
-
-

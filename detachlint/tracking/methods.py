@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from detachlint.tracking import (
     backward,
@@ -78,9 +79,7 @@ def call_method(frame: Frame, node: ast.AST, receiver: Value, name: str, argumen
     return PLAIN
 
 
-def _tensor_method(
-    frame: Frame, node: ast.AST, receiver: Tensor, name: str, arguments: Arguments
-) -> Value:
+def _tensor_method(frame: Frame, node: ast.AST, receiver: Tensor, name: str, arguments: Arguments) -> Value:
     if name == "requires_grad_":
         return _require_grad(frame, node, receiver, arguments)
     if name == "detach_":
@@ -155,6 +154,8 @@ def module_method(
     frame: Frame, node: ast.AST, receiver: Module | Instance, name: str, arguments: Arguments
 ) -> Value:
     """A method that every nn.Module has."""
+    if name in ("eval", "train"):
+        _switch_eval(frame, receiver, name, arguments)
     if name in _GIVE_SELF:
         return receiver
     if name == "requires_grad_":
@@ -178,6 +179,15 @@ def module_method(
     if call is not None:
         return library.apply(frame, node, f"{_MODULE}.{name}", call, receiver, arguments)
     return _module_specific(frame, node, receiver, name, arguments)
+
+
+def _switch_eval(frame: Frame, receiver: Module | Instance, name: str, arguments: Arguments) -> None:
+    """Remember which modules are in eval mode here: a hint at what their outputs are for, no more."""
+    keys = frozenset(receiver.sites if isinstance(receiver, Instance) else (receiver.key,))
+    flag = arguments.get(0, "mode")
+    training = name == "train" and not (isinstance(flag, Plain) and flag.constant is False)
+    evaluating = frame.live.evaluating
+    frame.live.evaluating = evaluating - keys if training else evaluating | keys
 
 
 def _module_specific(
@@ -235,7 +245,7 @@ def _register_buffer(frame: Frame, receiver: Value, arguments: Arguments) -> Val
     name, value = arguments.get(0, "name"), arguments.get(1, "tensor")
     if isinstance(receiver, Instance) and isinstance(name, Plain) and isinstance(name.constant, str):
         for site in receiver.sites:
-            stored = value if isinstance(value, Tensor) and not isinstance(value, Plain) else CLEAR
+            stored = value if isinstance(value, Tensor) else CLEAR
             frame.put(attribute(site, name.constant), stored)
             frame.analysis.buffers[attribute(site, name.constant)] = None
     return NONE
@@ -254,11 +264,28 @@ def call_instance(frame: Frame, node: ast.AST, instance: Instance, arguments: Ar
     leaves = [leaf for value in arguments.values() for leaf in expressions.flatten(frame, value)]
     operands = [leaf for leaf in leaves if isinstance(leaf, (Tensor, Unknown))]
     if forward is None:
-        return library.module_output(frame, node, grad, operands)
+        return library.module_output(frame, node, grad, operands, instance.sites[0])
     result = inlining.call_function(frame, node, Function(forward, instance), arguments)
-    if isinstance(result, Unknown) and frame.grad_on and grad is Grad.TRACKS:
-        return library.module_output(frame, node, grad, operands)
-    return result
+    if frame.grad_on and grad is not Grad.CLEAR and _is_all_unknown(frame, result):
+        return library.module_output(frame, node, grad, operands, instance.sites[0], sure=True)
+    return _output_of(frame, node, instance, result)
+
+
+def _is_all_unknown(frame: Frame, result: Value) -> bool:
+    """What a module's forward gives is what a module out of sight made: it is a module's output."""
+    leaves = expressions.flatten(frame, result)
+    return bool(leaves) and all(isinstance(leaf, Unknown) for leaf in leaves)
+
+
+def _output_of(frame: Frame, node: ast.AST, instance: Instance, value: Value) -> Value:
+    """The output remembers which module made it."""
+    if isinstance(value, Tuple):
+        return replace(value, items=tuple(_output_of(frame, node, instance, part) for part in value.items))
+    if not isinstance(value, Tensor) or not tracks(value):
+        return value
+    parents = (value.lineage,) if value.lineage is not None else ()
+    key = frame.analysis.keys("operation", node)
+    return replace(value, lineage=Lineage(key, parents, call=Lineage(instance.sites[0])))
 
 
 def _instance_method(
@@ -266,6 +293,8 @@ def _instance_method(
 ) -> Value:
     value = frame.get(attribute(receiver.sites[0], name))
     method = receiver.klass.method(name)
+    if name == "forward" and receiver.klass.is_module and frame.receiver != receiver:
+        return call_instance(frame, node, receiver, arguments)
     if value is None and method is not None and method.kind != "property":
         bound = None if method.kind == "staticmethod" else receiver
         return inlining.call_function(frame, node, Function(method, bound), arguments)
@@ -300,9 +329,7 @@ def _is_module_method(frame: Frame, name: str) -> bool:
     return special or frame.analysis.models.method(_MODULE, name) is not None
 
 
-def _super_method(
-    frame: Frame, node: ast.AST, receiver: Method, name: str, arguments: Arguments
-) -> Value:
+def _super_method(frame: Frame, node: ast.AST, receiver: Method, name: str, arguments: Arguments) -> Value:
     instance = receiver.receiver
     if receiver.name != "super" or not isinstance(instance, Instance):
         return call_unknown(frame, node, None, arguments)
@@ -319,14 +346,14 @@ def _super_method(
     return call_unknown(frame, node, None, arguments)
 
 
-def _unknown_method(
-    frame: Frame, node: ast.AST, receiver: Unknown, name: str, arguments: Arguments
-) -> Value:
+def _unknown_method(frame: Frame, node: ast.AST, receiver: Unknown, name: str, arguments: Arguments) -> Value:
     _learn(frame, node, receiver, name, arguments)
     if name in _SHOW_MODULE or (name in _SHOW_MODULE_BARE and not arguments.values()):
-        return module_method(
-            frame, node, Module("", Grad.TRACKS, receiver.key), name, arguments
-        ) if name != "state_dict" else Sequence(CLEAR)
+        return (
+            module_method(frame, node, Module("", Grad.TRACKS, receiver.key), name, arguments)
+            if name != "state_dict"
+            else Sequence(CLEAR)
+        )
     if name == "backward" and not frame.module.name.startswith("tensorflow"):
         target = arguments.positional[0] if _is_loss(arguments) else receiver
         backward.backward(frame, node, target, arguments)
@@ -377,9 +404,7 @@ def _learn(frame: Frame, node: ast.AST, receiver: Unknown, name: str, arguments:
         frame.analysis.facts.modules.setdefault(receiver.key, frame.note(node, text))
 
 
-def _object_method(
-    frame: Frame, node: ast.AST, receiver: Object, name: str, arguments: Arguments
-) -> Value:
+def _object_method(frame: Frame, node: ast.AST, receiver: Object, name: str, arguments: Arguments) -> Value:
     call = frame.analysis.models.method(receiver.name, name)
     if call is not None:
         return library.apply(frame, node, f"{receiver.name}.{name}", call, receiver, arguments)
@@ -395,6 +420,7 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
     """Calling what cannot be seen: its arguments escape, its result is unknown until proven."""
     values = arguments.values()
     library.escape(frame, node, values)
+    call_back(frame, node, values)
     if frame.live.mode is GradMode.OFF:
         return Unknown(frame.analysis.keys("call without grad", node))
     leaves = [leaf for value in values for leaf in expressions.flatten(frame, value)]
@@ -406,6 +432,13 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
     if isinstance(callee, Unknown) and callee.key in facts.differentiable and any(map(tracks, leaves)):
         return expressions.derive(frame, node, [leaf for leaf in leaves if tracks(leaf)])
     return frame.analysis.unknown(key, lineage)
+
+
+def call_back(frame: Frame, node: ast.AST, values: list[Value]) -> None:
+    """Functions handed to code out of sight are called by it: a closure given to `optimizer.step`."""
+    for value in values:
+        if isinstance(value, Function) and frame.state is not None:
+            inlining.call_function(frame, node, value, Arguments(spread=True))
 
 
 def iterate_instance(frame: Frame, instance: Instance, node: ast.AST) -> Value:
@@ -420,5 +453,3 @@ def iterate_instance(frame: Frame, instance: Instance, node: ast.AST) -> Value:
             return frame.analysis.unknown(frame.analysis.keys("item", node))
         return inlining.call_function(frame, node, Function(following, result), Arguments())
     return expressions.iterate(frame, result, node)
-
-

@@ -129,7 +129,9 @@ def _sum(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
 
 
 def _extreme(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
-    return _combined(frame, node, [leaf for v in arguments.positional for leaf in expressions.flatten(frame, v)])
+    return _combined(
+        frame, node, [leaf for v in arguments.positional for leaf in expressions.flatten(frame, v)]
+    )
 
 
 def _combined(frame: Frame, node: ast.AST, leaves: list[Value]) -> Value:
@@ -181,11 +183,23 @@ def _chain_nested(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
 
 
 def _named_tuple(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
-    return Library("builtins.namedtuple")
+    """`namedtuple("Row", "a b")` makes a class whose calls give tuples with these fields."""
+    given = arguments.get(1, "field_names")
+    if isinstance(given, Plain) and isinstance(given.constant, str):
+        names = tuple(given.constant.replace(",", " ").split())
+    else:
+        leaves = expressions.flatten(frame, given or PLAIN)
+        names = tuple(str(leaf.constant) for leaf in leaves if isinstance(leaf, Plain))
+    return Partial(Library("builtins.namedtuple"), (Plain(names),), ())
 
 
 def _record(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
-    return Tuple((*arguments.positional, *arguments.keywords.values()))
+    first, *values = arguments.positional
+    fields = first.constant if isinstance(first, Plain) and isinstance(first.constant, tuple) else ()
+    given = dict(zip(fields, values, strict=False)) | dict(arguments.keywords)
+    if set(given) == set(fields):
+        return Tuple(tuple(given[name] for name in fields), fields)
+    return Tuple((*values, *arguments.keywords.values()))
 
 
 def _progress_bar(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
@@ -199,8 +213,10 @@ def _progress_bar(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
 
 def _cached(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
     first = arguments.get(0)
-    return first if isinstance(first, (Function, Method)) else frame.analysis.unknown(
-        frame.analysis.keys("call", node)
+    return (
+        first
+        if isinstance(first, (Function, Method))
+        else frame.analysis.unknown(frame.analysis.keys("call", node))
     )
 
 

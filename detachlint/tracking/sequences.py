@@ -122,9 +122,7 @@ def _view(frame: Frame, node: ast.AST, receiver: Container, name: str, arguments
     return PLAIN
 
 
-def store_unknown(
-    frame: Frame, node: ast.AST, receiver: Unknown, name: str, arguments: Arguments
-) -> Value:
+def store_unknown(frame: Frame, node: ast.AST, receiver: Unknown, name: str, arguments: Arguments) -> Value:
     """`something.append(x)` where nothing is known of `something`: it outlives, and it has escaped."""
     if name not in _ADD_LAST and name not in _ADD_MANY:
         return PLAIN

@@ -8,6 +8,8 @@ finding stands at the call, where a person would put the `.detach()`.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from dataclasses import replace
 
 from detachlint.models import Call
 from detachlint.tracking import classes, containers, expressions, targets
@@ -34,6 +36,7 @@ from detachlint.tracking.values import (
     Tuple,
     Unknown,
     Value,
+    grad_of,
     lineage_of,
     origin_of,
     tracks,
@@ -68,6 +71,8 @@ def library_call(
     for _, expression, value in _looked_at(node, call, receiver, arguments):
         if call.sink == "copy" and isinstance(value, Instance) and value.klass.method("__deepcopy__") is None:
             value = Tuple(tuple(classes.held(frame, value)))
+        if not call.direct and isinstance(value, Tensor):
+            continue
         leaf = _refused_leaf(frame, value, call)
         if leaf is None:
             continue
@@ -145,7 +150,15 @@ def array_item(frame: Frame, node: ast.Subscript, value: Value, source: ast.expr
         whole = isinstance(node.slice, ast.Slice)
         sink = "numpy" if whole else "number"
         text = "assigning into an array converts the tensor"
-        _emit_call(frame, node, sink, "an array's item assignment", leaf, [source] if source is not None else [], text)
+        _emit_call(
+            frame,
+            node,
+            sink,
+            "an array's item assignment",
+            leaf,
+            [source] if source is not None else [],
+            text,
+        )
 
 
 def formatted_as_number(frame: Frame, node: ast.AST, value: Value) -> None:
@@ -167,8 +180,15 @@ def object_item(
         leaf = tracking_leaf(frame, value)
         if leaf is not None and frame.grad_on:
             written = [source] if source is not None else []
-            _emit_call(frame, node, "array-library", "a data frame's column", leaf, written,
-                       "pandas converts the tensor to an array, which raises")
+            _emit_call(
+                frame,
+                node,
+                "array-library",
+                "a data frame's column",
+                leaf,
+                written,
+                "pandas converts the tensor to an array, which raises",
+            )
         return
     place = (base.key, "[*]")
     collected(frame, node, "[...] =", value, source, place, frame.born(base.key))
@@ -182,14 +202,18 @@ def marked(frame: Frame, node: ast.AST, value: Value, place: Place) -> Value:
         parents = (value.lineage,) if value.lineage is not None else ()
         return with_lineage(value, Lineage(frame.analysis.keys("kept", node), parents, place))
     if isinstance(value, Tuple):
-        return Tuple(tuple(marked(frame, node, part, place) for part in value.items))
+        items = enumerate(value.items)
+        inner = [marked(frame, node, part, (place[0], f"{place[1]}.{index}")) for index, part in items]
+        return replace(value, items=tuple(inner))
     if isinstance(value, Sequence):
         return Sequence(marked(frame, node, value.element, place))
     if isinstance(value, Container):
-        for inner in containers.places(frame, value):
-            held = frame.get(inner)
+        rows = value.kind == "dict" and len(value.sites) == 1
+        for cell in containers.places(frame, value):
+            held = frame.get(cell)
             if isinstance(held, (Tensor, Unknown, Tuple)):
-                frame.put(inner, marked(frame, node, held, place))
+                part = (place[0], place[1] + cell[1]) if rows else place
+                frame.put(cell, marked(frame, node, held, part))
     if isinstance(value, Instance):
         for site in value.sites:
             for offset in list(frame.analysis.offsets.get(site, ())):
@@ -236,11 +260,65 @@ def keep(
     place: Place,
     born: int,
     seen: bool = True,
+    read: bool = False,
 ) -> None:
-    """`value` is kept in `place`, which outlives it."""
-    leaf = _kept_leaf(frame, value)
-    if leaf is None:
-        return
+    """`value` is kept in `place`, which outlives it; `read`: the place must be read to be reported."""
+    for part, expression, suffix in _parts(frame, value, written):
+        leaf = _kept_leaf(frame, part)
+        if leaf is not None:
+            place_of_part = (place[0], place[1] + suffix)
+            _keep_leaf(frame, node, how, callee, leaf, expression, place_of_part, born, seen, read, suffix)
+    if not seen:
+        frame.analysis.fates.use_place(place, Use.ESCAPED, node)
+
+
+def _parts(
+    frame: Frame, value: Value, written: ast.expr | None
+) -> Iterator[tuple[Value, ast.expr | None, str]]:
+    """The fields of a kept row, each with its expression: one may be needed while another is not."""
+    if isinstance(value, Tuple):
+        for position, item in enumerate(value.items):
+            yield item, _field_expression(value, written, position), f".{position}"
+    elif isinstance(value, Container) and value.kind == "dict" and len(value.sites) == 1:
+        for place in containers.places(frame, value):
+            yield frame.get(place) or NONE, _key_expression(written, place[1]), place[1]
+    else:
+        yield value, written, ""
+
+
+def _field_expression(value: Tuple, written: ast.expr | None, position: int) -> ast.expr | None:
+    if isinstance(written, ast.Tuple) and len(written.elts) == len(value.items):
+        return written.elts[position]
+    if isinstance(written, ast.Call) and value.fields:
+        named = {keyword.arg: keyword.value for keyword in written.keywords}
+        if value.fields[position] in named:
+            return named[value.fields[position]]
+        return written.args[position] if position < len(written.args) else None
+    return written
+
+
+def _key_expression(written: ast.expr | None, offset: str) -> ast.expr | None:
+    if not isinstance(written, ast.Dict):
+        return written
+    for key, value in zip(written.keys, written.values, strict=True):
+        if isinstance(key, ast.Constant) and f"[{key.value!r}]" == offset:
+            return value
+    return written
+
+
+def _keep_leaf(
+    frame: Frame,
+    node: ast.AST,
+    how: str,
+    callee: str,
+    leaf: Value,
+    written: ast.expr | None,
+    place: Place,
+    born: int,
+    seen: bool,
+    read: bool,
+    part: str,
+) -> None:
     lineage = lineage_of(leaf)
     entry, exit_ = _entry(frame, lineage), _exit(lineage)
     path, stands, sink = frame.module.path, node, how
@@ -248,11 +326,12 @@ def keep(
         path, stands, written, callee = entry.path, entry.call, entry.argument, entry.callee
         sink = "store" if how != "add" and _is_collection(frame) else "logger"
     detach, unfixable = detachable(frame, written)
+    if not detach and written is not None and not tracks(frame.analysis.seen.get(written, NONE)):
+        detach, unfixable = (written,), None
     if entry is None and exit_ is not None:
         path, stands, sink, callee = exit_.path, exit_.node, "step", exit_.function
         detach, unfixable = exit_.detach, exit_.unfixable
-    keeps = frame.analysis.fates.keeps
-    keeps.append(
+    frame.analysis.fates.keeps.append(
         Keep(
             place=place,
             how=sink,
@@ -267,11 +346,19 @@ def keep(
             born=born,
             unfixable=unfixable,
             spent=is_spent(lineage, frame.live),
-            private=seen and born != OUTSIDE,
+            private=seen and not read and born != OUTSIDE,
+            bracketed=_is_inference(frame, lineage),
+            part=part,
         )
     )
-    if not seen:
-        frame.analysis.fates.use_place(place, Use.ESCAPED, node)
+
+
+def _is_inference(frame: Frame, lineage: Lineage | None) -> bool:
+    """Whether a module that was put into eval mode here made the value, from inputs that do not track."""
+    evaluating = frame.live.evaluating
+    if not evaluating:
+        return False
+    return any(a.call is not None and a.call.key in evaluating for a in ancestors(lineage))
 
 
 def _is_collection(frame: Frame) -> bool:
@@ -308,7 +395,7 @@ def _left(frame: Frame, value: Value, exit_: Exit) -> Value:
         parents = (value.lineage,) if value.lineage is not None else ()
         return with_lineage(value, Lineage(frame.analysis.keys("returned", exit_.node), parents, left=exit_))
     if isinstance(value, Tuple):
-        return Tuple(tuple(_left(frame, part, exit_) for part in value.items))
+        return replace(value, items=tuple(_left(frame, part, exit_) for part in value.items))
     if isinstance(value, Container):
         for place in containers.places(frame, value):
             held = frame.get(place)
@@ -335,13 +422,27 @@ def _entry(frame: Frame, lineage: Lineage | None) -> Entry | None:
         contexts[current.context] = current.level
         current = current.caller
     found: Entry | None = None
-    for ancestor in ancestors(lineage):
+    for ancestor in _same_value(frame, lineage):
         entry = ancestor.entered
-        if entry is None or entry.context not in contexts:
+        if entry is None or not entry.tracked or entry.context not in contexts:
             continue
         if found is None or contexts[entry.context] < contexts[found.context]:
             found = entry
     return found
+
+
+def _same_value(frame: Frame, lineage: Lineage | None) -> Iterator[Lineage]:
+    """The definitions from which this value came by operators and passing on, not by another call's making."""
+    stack = [lineage] if lineage is not None else []
+    seen: set[Lineage] = set()
+    while stack:
+        current = stack.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        yield current
+        if current.key < 0 or frame.analysis.keys.thing(current.key)[0] != "call":
+            stack.extend(current.parents)
 
 
 def comprehension(frame: Frame, node: ast.expr, body: ast.expr, value: Value, place: Place) -> None:
@@ -351,7 +452,7 @@ def comprehension(frame: Frame, node: ast.expr, body: ast.expr, value: Value, pl
         return
     if _was_kept(lineage_of(value)):
         return
-    keep(frame, node, "collect", "the comprehension", value, body, place, frame.depth)
+    keep(frame, node, "collect", "the comprehension", value, body, place, frame.depth, read=True)
 
 
 def _was_kept(lineage: Lineage | None) -> bool:
@@ -361,35 +462,34 @@ def _was_kept(lineage: Lineage | None) -> bool:
     return lineage.key < 0 and all(map(_was_kept, lineage.parents))
 
 
-def into(
-    frame: Frame, node: ast.AST, name: str, receiver: Value | None, arguments: Arguments
-) -> Value:
+def into(frame: Frame, node: ast.AST, name: str, receiver: Value | None, arguments: Arguments) -> Value:
     """An in-place operation: the receiver starts to track if an argument does."""
     values = arguments.values()
     if not isinstance(receiver, Tensor):
         return receiver or (values[0] if values else NONE)
-    written = next((e for e in arguments.expressions if e is not None and _is_tracking(frame, e)), None)
-    incoming = next((value for value in values if tracks(value)), None)
+    position = max(range(len(values)), key=lambda index: grad_of(values[index]), default=None)
+    incoming = None if position is None else values[position]
+    given = [*arguments.expressions, *arguments.keyword_expressions.values()]
+    written = given[position] if position is not None and position < len(given) else None
     method = name.rpartition(".")[2]
     return written_into(frame, node, receiver, incoming or NONE, written, f".{method}")
-
-
-def _is_tracking(frame: Frame, node: ast.expr) -> bool:
-    value = frame.analysis.seen.get(node)
-    return value is not None and tracks(value)
 
 
 def written_into(
     frame: Frame, node: ast.AST, receiver: Tensor, value: Value, written: ast.expr | None, how: str
 ) -> Value:
     """A tensor's memory is written: outside of no_grad it becomes part of the graph."""
-    leaf = tracking_leaf(frame, value)
-    if leaf is None or not frame.grad_on:
+    if not frame.grad_on:
+        return receiver
+    leaf = tracking_leaf(frame, value) or layer_input(frame, node, value)
+    if leaf is None:
         return receiver
     base = targets.base_of(frame, node.value if isinstance(node, ast.Subscript) else node)
     place = targets.place_of(frame, base) if base is not None else None
     if place is None or _is_view_of_data(base):
         return expressions.derive(frame, node, [receiver, leaf])
+    if not tracking_leaf(frame, value) and place not in frame.analysis.buffers:
+        return expressions.derive(frame, node, [receiver, value])
     born = _born_of(frame, place)
     result = expressions.derive(frame, node, [receiver, leaf])
     if not receiver.leaf and (born < frame.depth or born == OUTSIDE):
@@ -399,6 +499,27 @@ def written_into(
         keep(frame, _statement(frame, node), sink, text, leaf, written, place, born)
     frame.put(place, marked(frame, node, result, place))
     return result
+
+
+def layer_input(frame: Frame, node: ast.AST, value: Value) -> Value | None:
+    """A value that a layer's forward computed from its inputs.
+
+    Whether these track is up to the layers before it; behind one that is trained they do. That is enough
+    where a registered buffer is concerned, which must never take on a graph, and nowhere else.
+    """
+    definition = frame.definition
+    if definition is None or definition.owner is None or not definition.owner.is_module:
+        return None
+    if definition.name != "forward" or grad_of(value) is not Grad.UNKNOWN:
+        return None
+    own = {parameter for parameter in definition.node.args.args[1:]}
+    things = (frame.analysis.keys.thing(a.key) for a in ancestors(lineage_of(value)) if a.key >= 0)
+    if not any(thing[0] == "arg" and thing[1] in own for thing in things):
+        return None
+    origin = frame.origin(
+        node, "it is computed from the inputs of `forward`, which track behind trained layers"
+    )
+    return Tensor(Grad.TRACKS, origin, lineage_of(value))
 
 
 def _is_running(how: str) -> bool:
@@ -434,5 +555,3 @@ def accumulated(
         return value
     keep(frame, node, how, f"{ast.unparse(target)}", value, written, place, born)
     return marked(frame, node, value, place)
-
-

@@ -100,6 +100,7 @@ class Entry:
     argument: ast.expr
     callee: str
     path: str
+    tracked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +162,10 @@ class Library:
 
 @dataclass(frozen=True, slots=True)
 class Tuple:
-    """A tuple of known length."""
+    """A tuple of known length; `fields` are the names of a named tuple's items."""
 
     items: tuple[Value, ...]
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +351,8 @@ def _join_same(left: Value, right: Value) -> Value | None:
         return _join_tensors(left, right)
     if isinstance(left, Tuple) and isinstance(right, Tuple):
         if len(left.items) == len(right.items):
-            return Tuple(tuple(map(join, left.items, right.items)))
+            fields = left.fields if left.fields == right.fields else ()
+            return Tuple(tuple(map(join, left.items, right.items)), fields)
         return Sequence(join_all(left.items + right.items) or PLAIN)
     if isinstance(left, Sequence) and isinstance(right, Sequence):
         return Sequence(join(left.element, right.element))

@@ -14,15 +14,17 @@ def events(analysis: Analysis, path: str) -> list[Event]:
     """All events whose sink stands in the file `path`."""
     found = list(analysis.events.values())
     found += _keeps(analysis, path)
-    return sorted(found, key=lambda event: (getattr(event.node, "lineno", 0), getattr(event.node, "col_offset", 0)))
+    return sorted(
+        found, key=lambda event: (getattr(event.node, "lineno", 0), getattr(event.node, "col_offset", 0))
+    )
 
 
 def _keeps(analysis: Analysis, path: str) -> list[Event]:
     uses = analysis.fates.uses
-    needed = {id(keep.node) for keep in analysis.fates.keeps if _is_needed(analysis, keep)}
+    needed = {(id(keep.node), keep.part) for keep in analysis.fates.keeps if _is_needed(analysis, keep)}
     reported: dict[int, Event] = {}
     for keep in analysis.fates.keeps:
-        if keep.path != path or id(keep.node) in needed:
+        if keep.path != path or (id(keep.node), keep.part) in needed:
             continue
         if not _chains(analysis, keep) and not is_wasted(keep, uses.get(keep.place, {})):
             continue
@@ -53,10 +55,14 @@ def _merged(first: Event, second: Event) -> Event:
 def _event(keep: Keep, uses: dict[Use, ast.AST]) -> Event:
     steps = keep.origin.steps() if keep.origin is not None else []
     notes = [Note(step.path, step.node, step.text) for step in steps]
-    notes.append(Note(keep.path, keep.node, f"`{keep.callee}` keeps it, and its graph, beyond {keep.outlives}"))
+    notes.append(
+        Note(keep.path, keep.node, f"`{keep.callee}` keeps it, and its graph, beyond {keep.outlives}")
+    )
     notes.append(Note(keep.path, keep.node, _fate(keep, uses)))
     kind: EventKind = "output" if keep.how == "step" else "keep"
-    return Event(kind, keep.how, keep.callee, keep.node, keep.detach, tuple(notes), keep.spent, keep.unfixable)
+    return Event(
+        kind, keep.how, keep.callee, keep.node, keep.detach, tuple(notes), keep.spent, keep.unfixable
+    )
 
 
 def _fate(keep: Keep, uses: dict[Use, ast.AST]) -> str:
