@@ -20,6 +20,7 @@ from detachlint.tracking.events import Event
 from detachlint.tracking.facts import Facts
 from detachlint.tracking.fates import Fates
 from detachlint.tracking.places import Keys
+from detachlint.tracking.project import Project
 
 _MAX_ROUNDS = 4
 
@@ -32,8 +33,11 @@ def track(path: str, source: str, tree: ast.Module, models: Models, root: Path |
     """
     keys = Keys()
     facts = Facts(keys)
-    analysis = Analysis(models, None, keys, facts, Fates())
-    module = SourceModule(path, tree, keys("scope", path))
+    project = None if root is None else Project(root)
+    file = str(Path(path).resolve())
+    analysis = Analysis(models, project, keys, facts, Fates(), target=path)
+    module = SourceModule(path, file, tree, keys("scope", file))
+    analysis.modules[file] = module
     for _ in range(_MAX_ROUNDS):
         known = facts.size()
         analysis.fates, analysis.events, analysis.work = Fates(), {}, 0

@@ -68,6 +68,7 @@ class Analysis:
     seen: dict[ast.expr, Value] = field(default_factory=dict)
     events: dict[tuple[int, str, str], Event] = field(default_factory=dict)
     modules: dict[str, SourceModule] = field(default_factory=dict)
+    target: str = ""
     hooks: list[Hook] = field(default_factory=list)
     offsets: dict[int, dict[str, None]] = field(default_factory=dict)
     buffers: dict[Place, None] = field(default_factory=dict)

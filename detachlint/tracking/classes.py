@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import expressions, inlining, library
+from detachlint.tracking import expressions, imports, inlining, library
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.definitions import (
@@ -28,6 +28,7 @@ from detachlint.tracking.values import (
     Container,
     Function,
     Grad,
+    Imported,
     GradMode,
     Instance,
     Library,
@@ -145,6 +146,8 @@ def attribute_of(frame: Frame, base: Value, name: str, node: ast.AST) -> Value:
         return _library_attribute(frame, base, name)
     if isinstance(base, Namespace):
         found = frame.get((base.scope, name))
+        if isinstance(found, Imported):
+            found = imports.resolve(frame, found)
         return found if found is not None else _fresh(frame, node)
     if isinstance(base, Tensor):
         return _tensor_attribute(frame, base, name, node)
@@ -245,9 +248,10 @@ def instance_attribute(frame: Frame, base: Instance, name: str, node: ast.AST) -
         stored = frame.get((klass.scope, name))
         if stored is not None:
             return stored
-    common = frame.get(attribute(self_site(frame, base.klass), name))
-    if common is not None:
-        return common
+    for klass in base.klass.lineage():
+        common = frame.get(attribute(self_site(frame, klass), name))
+        if common is not None:
+            return common
     return _inherited_attribute(frame, base, name)
 
 
@@ -325,7 +329,8 @@ def trainable(frame: Frame, instance: Instance, limit: int = 3) -> Grad:
 def held(frame: Frame, instance: Instance) -> list[Value]:
     """What an object's attributes hold: its own, and those that methods not run for it may leave."""
     found = []
-    for base in dict.fromkeys((*instance.sites, self_site(frame, instance.klass))):
+    common = (self_site(frame, klass) for klass in instance.klass.lineage())
+    for base in dict.fromkeys((*instance.sites, *common)):
         for offset in list(frame.analysis.offsets.get(base, ())):
             own = base in instance.sites or frame.get((instance.sites[0], offset)) is None
             value = frame.get((base, offset)) if own and offset[0] == "." else None

@@ -17,13 +17,12 @@ FunctionNode: TypeAlias = Union[ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambd
 
 @dataclass(eq=False, slots=True)
 class SourceModule:
-    """One file of the project: its path as reported, its tree, its dotted name, its global scope."""
+    """One file of the project: its path as reported, its real path, its tree, its global scope."""
 
     path: str
+    file: str
     tree: ast.Module
     scope: int
-    name: str = ""
-    is_package: bool = False
 
 
 @dataclass(eq=False, slots=True)

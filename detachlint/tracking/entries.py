@@ -6,7 +6,7 @@ import ast
 
 from detachlint.tracking import backward, classes, interpreter, library, methods
 from detachlint.tracking.analysis import MAX_WORK, MAX_WORK_OF_ENTRY, Analysis, Frame
-from detachlint.tracking.definitions import FunctionDefinition, SourceModule
+from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition, SourceModule
 from detachlint.tracking.environment import State
 from detachlint.tracking.fates import Use
 from detachlint.tracking.places import OUTSIDE, Place
@@ -25,8 +25,6 @@ from detachlint.tracking.values import (
 
 def interpret_file(analysis: Analysis, module: SourceModule) -> None:
     """One round over a file; what is learnt stays in `analysis`."""
-    analysis.definitions.clear()
-    analysis.functions.clear()
     frame = Frame(analysis, module, (module.scope,), State())
     interpreter.run(frame, module.tree.body)
     _run_waiting_hooks(frame)
@@ -34,7 +32,10 @@ def interpret_file(analysis: Analysis, module: SourceModule) -> None:
         for place, value in frame.state.cells.items():
             _leave(analysis, place, value)
     # Methods twice, because one may find on `self` what a later one left there; `__init__` before all others.
-    waiting = sorted(analysis.definitions, key=lambda d: d.name != "__init__")
+    own = [definition for definition in analysis.definitions if definition.module is module]
+    waiting = sorted(own, key=lambda d: d.name != "__init__")
+    for klass in [klass for klass in analysis.classes.values() if klass.module is module]:
+        _interpret_inherited_init(analysis, klass)
     for definition in [d for d in waiting if d.owner is not None] + waiting:
         interpret_alone(analysis, definition)
 
@@ -44,9 +45,19 @@ def _leave(analysis: Analysis, place: Place, value: Value) -> None:
     analysis.base[place] = value if old is None else join(old, value)
 
 
-def interpret_alone(analysis: Analysis, definition: FunctionDefinition) -> None:
+def _interpret_inherited_init(analysis: Analysis, klass: ClassDefinition) -> None:
+    """A class without an `__init__` of its own gets its attributes from its base's."""
+    inherited = klass.method("__init__")
+    if inherited is not None and inherited.owner is not klass:
+        receiver = Instance((analysis.keys("self", klass.node),), klass)
+        interpret_alone(analysis, inherited, receiver)
+
+
+def interpret_alone(
+    analysis: Analysis, definition: FunctionDefinition, receiver: Value | None = None
+) -> None:
     """A function as code outside of the file may call it: with unknown arguments."""
-    receiver = _receiver(analysis, definition)
+    receiver = receiver or _receiver(analysis, definition)
     frame = _frame(analysis, definition, receiver)
     _bind_unknown(frame, definition, receiver)
     _interpret(frame, definition)

@@ -14,7 +14,7 @@ import builtins
 import re
 from collections.abc import Callable, Sequence as Many
 
-from detachlint.tracking import calls, classes, conditions, containers, methods, sinks, targets
+from detachlint.tracking import calls, classes, conditions, containers, imports, methods, sinks, targets
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.environment import join_states
@@ -27,6 +27,7 @@ from detachlint.tracking.values import (
     TEXT,
     Container,
     Function,
+    Imported,
     Grad,
     Instance,
     Library,
@@ -101,6 +102,10 @@ def load_name(frame: Frame, name: str) -> Value:
     """What a name means here: the innermost scope that holds it, then the builtins."""
     for scope in frame.scopes:
         value = frame.get((scope, name))
+        if isinstance(value, Imported):
+            value = imports.resolve(frame, value)
+            frame.analysis.base[(scope, name)] = value
+            frame.live.cells.pop((scope, name), None)
         if value is not None:
             return value
     if name in _BUILTINS:

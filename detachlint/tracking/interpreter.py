@@ -17,9 +17,9 @@ from detachlint.tracking import (
     conditions,
     expressions,
     hints,
+    imports,
     inlining,
     modes,
-    project,
     sinks,
     targets,
 )
@@ -408,15 +408,15 @@ def _import(frame: Frame, node: ast.Import) -> None:
     for alias in node.names:
         top = alias.name.partition(".")[0]
         name = alias.asname or top
-        targets.assign_name(frame, name, project.module_value(frame, alias.name if alias.asname else top))
+        targets.assign_name(frame, name, imports.module_value(frame, alias.name if alias.asname else top))
 
 
 def _import_from(frame: Frame, node: ast.ImportFrom) -> None:
     for alias in node.names:
         if alias.name == "*":
-            project.import_star(frame, node)
+            imports.import_star(frame, node)
             continue
-        value = project.imported(frame, node, alias.name)
+        value = imports.imported(frame, node, alias.name)
         targets.assign_name(frame, alias.asname or alias.name, value)
 
 

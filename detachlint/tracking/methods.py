@@ -354,7 +354,7 @@ def _unknown_method(frame: Frame, node: ast.AST, receiver: Unknown, name: str, a
             if name != "state_dict"
             else Sequence(CLEAR)
         )
-    if name == "backward" and not frame.module.name.startswith("tensorflow"):
+    if name == "backward":
         target = arguments.positional[0] if _is_loss(arguments) else receiver
         backward.backward(frame, node, target, arguments)
         return NONE

@@ -120,13 +120,21 @@ def _emit_call(
     written: list[ast.expr],
     text: str,
 ) -> None:
+    path = frame.module.path
+    if path != frame.analysis.target:
+        # The sink stands in another file: this file's part in it is the call that hands the value over.
+        entry = _entry(frame, lineage_of(leaf), frame.analysis.target)
+        if entry is None:
+            return
+        path, node, written, callee = entry.path, entry.call, [entry.argument], entry.callee
+        text = f"`{entry.callee}` hands it on to a sink: {text}"
     chosen = [detachable(frame, expression) for expression in written] or [detachable(frame, None)]
     detach = tuple(expression for found, _ in chosen for expression in found)
     unfixable = next((reason for _, reason in chosen if reason is not None), None)
     detach, unfixable = (detach, None) if unfixable is None else ((), unfixable)
     kind = _KINDS.get(sink, "call")
     sink = {"keeps": "logger", "lost": "copy"}.get(sink, sink)
-    notes = (*_why(frame, origin_of(leaf)), frame.note(node, text))
+    notes = (*_why(frame, origin_of(leaf)), Note(path, node, text))
     spent = is_spent(lineage_of(leaf), frame.live)
     frame.analysis.emit(Event(kind, sink, callee, node, detach, notes, spent, unfixable))
 
@@ -414,8 +422,8 @@ def _kept_leaf(frame: Frame, value: Value) -> Value | None:
     return None
 
 
-def _entry(frame: Frame, lineage: Lineage | None) -> Entry | None:
-    """The outermost call, still running, through whose argument the value came in."""
+def _entry(frame: Frame, lineage: Lineage | None, path: str | None = None) -> Entry | None:
+    """The outermost call, still running (and in the file `path`), through whose argument the value came in."""
     contexts: dict[int, int] = {}
     current: Frame | None = frame
     while current is not None:
@@ -425,6 +433,8 @@ def _entry(frame: Frame, lineage: Lineage | None) -> Entry | None:
     for ancestor in _same_value(frame, lineage):
         entry = ancestor.entered
         if entry is None or not entry.tracked or entry.context not in contexts:
+            continue
+        if path is not None and entry.path != path:
             continue
         if found is None or contexts[entry.context] < contexts[found.context]:
             found = entry

@@ -231,6 +231,15 @@ class ModeSwitch:
 
 
 @dataclass(frozen=True, slots=True)
+class Imported:
+    """A name of another file of the project, looked up when it is used; `name` None is the module itself."""
+
+    path: str
+    name: str | None
+    submodule: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Namespace:
     """A module of the project: its names live in its global scope."""
 
@@ -261,6 +270,7 @@ Value: TypeAlias = Union[
     Method,
     Partial,
     ModeSwitch,
+    Imported,
     Namespace,
     ManagedBlock,
 ]

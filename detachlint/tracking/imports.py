@@ -1,0 +1,131 @@
+"""What an import binds: a library's name, or something of another file of the project.
+
+Other files are interpreted only when a name imported from them is used, and then only their top level, which
+for most modules is a list of definitions. What they define is interpreted where it is called. A name that
+the models know stays a library's name even when the library itself is the project.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from detachlint.tracking import interpreter
+from detachlint.tracking.analysis import Analysis, Frame
+from detachlint.tracking.definitions import SourceModule
+from detachlint.tracking.environment import State
+from detachlint.tracking.project import tree_of
+from detachlint.tracking.values import Imported, Library, Namespace, Value
+
+_MOST_MODULES = 80
+
+
+def module_value(frame: Frame, dotted: str) -> Value:
+    """What `import dotted` binds."""
+    project = frame.analysis.project
+    if project is None or _is_modelled(frame.analysis, dotted):
+        return Library(dotted)
+    path = project.locate(dotted, Path(frame.module.file))
+    return Library(dotted) if path is None else Imported(str(path), None)
+
+
+def imported(frame: Frame, node: ast.ImportFrom, name: str) -> Value:
+    """What `from module import name` binds."""
+    project = frame.analysis.project
+    near = Path(frame.module.file)
+    if node.level == 0:
+        dotted = f"{node.module}.{name}"
+        if project is None or _is_modelled(frame.analysis, dotted):
+            return Library(dotted)
+        path = project.locate(node.module or "", near)
+        inner = project.locate(dotted, near)
+        if inner is not None and (path is None or path.name == "__init__.py"):
+            return _either(frame, path, inner, name)
+        return Library(dotted) if path is None else Imported(str(path), name)
+    unknown = frame.analysis.unknown(frame.analysis.keys("import", node.level, node.module, name))
+    if project is None:
+        return unknown
+    path = project.relative(node.level, node.module, near)
+    inner = project.relative(node.level, f"{node.module}.{name}" if node.module else name, near)
+    if path is not None and _is_modelled(frame.analysis, f"{project.name_of(path)}.{name}"):
+        return Library(f"{project.name_of(path)}.{name}")
+    if inner is not None and (path is None or path.name == "__init__.py"):
+        return _either(frame, path, inner, name)
+    return unknown if path is None else Imported(str(path), name)
+
+
+def _either(frame: Frame, path: Path | None, inner: Path, name: str) -> Value:
+    """`from package import name`: a name that its `__init__` binds, or else the submodule."""
+    if path is None or str(path) == frame.module.file:
+        return Imported(str(inner), None)
+    return Imported(str(path), name, str(inner))
+
+
+def _is_modelled(analysis: Analysis, dotted: str) -> bool:
+    name = analysis.models.canonical(dotted)
+    if name in analysis.models.classes or name in analysis.models.calls:
+        return True
+    return dotted.partition(".")[0] in ("torch", "numpy")
+
+
+def resolve(frame: Frame, value: Imported) -> Value:
+    """The value behind an import of the project, interpreting its file if that was not done yet."""
+    module = load(frame.analysis, value.path)
+    if module is None:
+        return frame.analysis.unknown(frame.analysis.keys("import", value.path, value.name))
+    if value.name is None:
+        return Namespace(module.scope)
+    found = frame.get((module.scope, value.name))
+    if found is None and value.submodule is not None:
+        return resolve(frame, Imported(value.submodule, None))
+    if found is None:
+        return frame.analysis.unknown(frame.analysis.keys("import", value.path, value.name))
+    return resolve(frame, found) if isinstance(found, Imported) and found != value else found
+
+
+def load(analysis: Analysis, path: str) -> SourceModule | None:
+    """Another file of the project, its top level interpreted."""
+    known = analysis.modules.get(path)
+    if known is not None:
+        return known
+    if len(analysis.modules) >= _MOST_MODULES:
+        return None
+    tree = tree_of(Path(path))
+    if tree is None:
+        return None
+    module = SourceModule(_shown(analysis, path), path, tree, analysis.keys("scope", path))
+    analysis.modules[path] = module
+    frame = Frame(analysis, module, (module.scope,), State(), budget=analysis.work + 2_000)
+    interpreter.run(frame, [part for part in tree.body if not _is_main(part)])
+    if frame.state is not None:
+        analysis.base.update(frame.state.cells)
+    return module
+
+
+def _shown(analysis: Analysis, path: str) -> str:
+    root = analysis.project.root if analysis.project is not None else None
+    if root is not None and root in Path(path).parents:
+        return Path(path).relative_to(root).as_posix()
+    return path
+
+
+def _is_main(node: ast.stmt) -> bool:
+    """`if __name__ == "__main__":` does not run on import."""
+    return isinstance(node, ast.If) and "__name__" in ast.dump(node.test)
+
+
+def import_star(frame: Frame, node: ast.ImportFrom) -> None:
+    """`from module import *`: every public name of a module of the project."""
+    project = frame.analysis.project
+    if project is None:
+        return
+    near = Path(frame.module.file)
+    path = project.relative(node.level, node.module, near) if node.level else project.locate(node.module or "", near)
+    if path is None or str(path) == frame.module.file:
+        return
+    module = load(frame.analysis, str(path))
+    if module is None:
+        return
+    for (base, name), value in list(frame.analysis.base.items()):
+        if base == module.scope and not name.startswith("_") and name[0] not in ".[":
+            frame.put((frame.scope, name), value)
