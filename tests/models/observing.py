@@ -44,6 +44,20 @@ SAYS_LESS = frozenset(
 SOMETIMES_A_VIEW = frozenset(
     {"torch.cartesian_prod", "torch.masked.prod", "torch.histogramdd", "torch.normal"}
 )
+# They return their input only where it has the type already: not in the database's samples.
+RARELY_A_VIEW = frozenset(
+    """
+    torch.Tensor.to torch.Tensor.type torch.Tensor.double torch.Tensor.half torch.Tensor.bfloat16
+    torch.Tensor.__getitem__ torch.nn.functional.dropout torch.nn.functional.dropout1d
+    torch.nn.functional.dropout2d torch.nn.functional.dropout3d torch.nn.functional.alpha_dropout
+    torch.nn.functional.feature_alpha_dropout torch.dropout torch.alpha_dropout torch.feature_dropout
+    torch.feature_alpha_dropout
+    """.split()
+)
+# Their names don't show that they work in place.
+IN_PLACE: frozenset[str] = frozenset()
+# The database gives them numbers only; the samples give them tensors.
+RECEIVES_NUMBERS = frozenset({"torch.Tensor.fill_"})
 
 torch.set_num_threads(1)  # small tensors, and several test processes
 
@@ -273,17 +287,37 @@ def disagreement(name: str, result: object, seen: Seen) -> str | None:
     on = {result for tracked, result in seen.on if tracked}
     off = {result for tracked, result in seen.off if tracked}
     clear = {result for tracked, result in seen.on if not tracked}
-    if True in flat(clear) and result != "leaf":
-        return f"model says {result}, but without a tracked input torch gives {clear}"
+    if name.endswith("_") and not name.endswith("__") and result not in ("same", "into", "cut"):
+        return f"model says {result} of an in-place method"
+    if not (name.endswith("_") or name in IN_PLACE) and result in ("same", "into"):
+        return f"model says {result}, but it is no in-place method"
     receiver = {now for tracked, now in seen.receiver if tracked}
     if receiver and (True in receiver) != (result == "into"):
         return f"model says {result}, a clear receiver of tracked arguments then tracks: {receiver}"
+    if result == "into" and seen.receiver and not receiver and name not in RECEIVES_NUMBERS:
+        return "model says into, but nothing tracked can be given to it"
     if not on:
-        return None
+        return _without_tracked_inputs(result, clear)
+    if True in flat(clear) and result != "leaf":
+        return f"model says {result}, but without a tracked input torch gives {clear}"
     if not _fits(name, result, on):
         return f"model says {result}, torch gives {sorted(map(str, on))}"
     if result in ("derived", "reduce", "pair") and name not in SOMETIMES_A_VIEW and True in flat(off):
         return f"model says {result}, but with grad mode off torch still gives {sorted(map(str, off))}"
+    if result == "view" and name not in RARELY_A_VIEW and True not in flat(off):
+        return f"model says view, but with grad mode off torch gives {sorted(map(str, off))}"
+    return None
+
+
+def _without_tracked_inputs(result: object, clear: set[object]) -> str | None:
+    """Factories and operations on integers: they give clear tensors, or none."""
+    leaves = flat(clear)
+    if not leaves:
+        return None
+    tensors = any(isinstance(leaf, bool) for leaf in leaves)
+    allowed = ("fresh", "cut", "same") if tensors else ("plain", "none")
+    if True in leaves or result not in allowed:
+        return f"model says {result}, without a tracked input torch gives {clear}"
     return None
 
 
@@ -304,4 +338,4 @@ def _fits(name: str, result: object, on: set[object]) -> bool:
         return on == {True, (True, False)}
     if result == "pair":
         return on == {(True, False)}
-    return all(leaves) if result in ("same", "into") else False
+    return result in ("same", "into") and all(leaves)

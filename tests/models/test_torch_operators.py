@@ -76,19 +76,63 @@ def names():
                 yield f"{namespace}.{attribute}"
 
 
-def test_fresh_tensors_require_grad_only_when_asked():
-    names = [name for name, call in MODELS.calls.items() if call.result == "fresh"]
-    for make in (torch.zeros, torch.ones, torch.rand, torch.randn, torch.empty):
-        assert f"torch.{make.__name__}" in names
-        assert not make(3).requires_grad
-        assert make(3, requires_grad=True).requires_grad
-    base = observing.t(3)
-    for make in (torch.zeros_like, torch.ones_like, torch.rand_like, torch.randn_like, torch.empty_like):
-        assert f"torch.{make.__name__}" in names
-        assert not make(base).requires_grad
-        assert make(base, requires_grad=True).requires_grad
-    assert torch.tensor(1.0, requires_grad=True).requires_grad
-    assert base.new_zeros(3, requires_grad=True).requires_grad
+SIZED = "empty ones rand randn zeros empty_permuted".split()
+LIKE = "empty_like ones_like rand_like randn_like zeros_like".split()
+WINDOWS = "bartlett blackman hamming hann kaiser".split()
+FACTORIES = {
+    **{f"torch.{name}": ((3,),) for name in SIZED if name != "empty_permuted"},
+    **{f"torch.{name}": (observing.c(3),) for name in LIKE},
+    **{f"torch.{name}_window": (4,) for name in WINDOWS},
+    **{
+        f"torch.signal.windows.{name}": (4,)
+        for name in (*WINDOWS, "cosine", "exponential", "gaussian", "nuttall")
+    },
+    "torch.signal.windows.general_cosine": (4,),
+    "torch.signal.windows.general_hamming": (4,),
+    "torch.arange": (3.0,),
+    "torch.empty_permuted": ((2, 3), (0, 1)),
+    "torch.empty_strided": ((3,), (1,)),
+    "torch.eye": (3,),
+    "torch.frombuffer": (bytearray(8),),
+    "torch.full": ((3,), 1.0),
+    "torch.full_like": (observing.c(3), 1.0),
+    "torch.linspace": (0, 1, 3),
+    "torch.logspace": (0, 1, 3),
+    "torch.randint": (0, 3, (3,)),
+    "torch.randint_like": (observing.c(3), 3),
+    "torch.randperm": (3,),
+    "torch.range": (0.0, 3.0),
+    "torch.scalar_tensor": (1.0,),
+    "torch.tensor": (1.0,),
+    "torch.fft.fftfreq": (4,),
+    "torch.fft.rfftfreq": (4,),
+    "torch.autograd.Variable": (observing.c(3),),
+    "torch.Tensor.new_empty": (observing.c(3), 3),
+    "torch.Tensor.new_empty_strided": (observing.c(3), (3,), (1,)),
+    "torch.Tensor.new_full": (observing.c(3), (3,), 1.0),
+    "torch.Tensor.new_ones": (observing.c(3), 3),
+    "torch.Tensor.new_zeros": (observing.c(3), 3),
+    "torch.Tensor.new_tensor": (observing.c(3), [1.0]),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", sorted(n for n, call in MODELS.calls.items() if call.result == "fresh"))
+def test_fresh_tensors_require_grad_only_when_asked(name):
+    make = torch
+    for part in name.split(".")[1:]:
+        make = getattr(make, part)
+    options = {
+        "torch.frombuffer": {"dtype": torch.float32},
+        "torch.signal.windows.general_cosine": {"a": [0.5, 0.5]},
+    }.get(name, {})
+    options = {"dtype": torch.float32} if name.endswith(("randint", "randint_like", "randperm")) else options
+    assert not make(*FACTORIES[name], **options).requires_grad
+    assert make(*FACTORIES[name], **options, requires_grad=True).requires_grad
+
+
+def test_every_factory_is_said_to_be_one():
+    assert {name for name in FACTORIES if MODELS.call(name).result != "fresh"} == set()
 
 
 @pytest.mark.parametrize("make", ["tensor", "as_tensor", "asarray", "Tensor", "FloatTensor"])
