@@ -188,7 +188,7 @@ def operate(frame: Frame, node: ast.AST, left: Value, right: Value, op: ast.oper
     if isinstance(right, (Container, Tuple, Sequence)) and not isinstance(left, Tensor):
         return containers.operate(frame, node, right, left)
     for mine, other in ((left, right), (right, left)):
-        if isinstance(mine, Object) and mine.name == ARRAY and not isinstance(other, Tensor):
+        if isinstance(mine, Object) and mine.name == ARRAY and isinstance(other, (Plain, Object)):
             return mine
     if isinstance(left, Tensor) and isinstance(right, Object) and right.name == ARRAY:
         sinks.array_operand(frame, node, left)

@@ -15,6 +15,7 @@ What follows for the ingredients of a proven value is a matter of care:
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from dataclasses import dataclass, field
 
 from detachlint.tracking.events import Note
@@ -35,16 +36,17 @@ class Facts:
 
     keys: Keys
     tracking: dict[int, Note] = field(default_factory=dict)
-    parts: dict[int, Note] = field(default_factory=dict)
+    parts: dict[int, dict[str, Note]] = field(default_factory=dict)
     modules: dict[int, Note] = field(default_factory=dict)
     differentiable: dict[int, Note] = field(default_factory=dict)
     frozen: dict[int, None] = field(default_factory=dict)
     thawed: dict[int, None] = field(default_factory=dict)
     called_in: dict[int, set[GradMode]] = field(default_factory=dict)
+    _candidate: dict[Lineage, bool] = field(default_factory=dict)
 
     def size(self) -> int:
         """Grows with every new fact; equal sizes mean that a round learnt nothing."""
-        tables: tuple[dict[int, Note] | dict[int, None], ...] = (
+        tables: tuple[Sized, ...] = (
             self.tracking,
             self.parts,
             self.modules,
@@ -61,6 +63,7 @@ class Facts:
 
     def prove(self, lineage: Lineage | None, note: Note) -> None:
         """Record that what `lineage` stands for was backpropagated at `note`."""
+        self._candidate.clear()
         if lineage is not None:
             self._prove(lineage, note, set())
 
@@ -75,8 +78,7 @@ class Facts:
         self.tracking.setdefault(lineage.key, note)
         whole = self._whole(lineage)
         if whole is not lineage:
-            self.parts.setdefault(whole.key, note)
-            self._prove_callee(whole, note)
+            self._prove_part(lineage, whole, note)
             return
         self._prove_callee(lineage, note)
         candidates = self._candidates(lineage)
@@ -85,6 +87,13 @@ class Facts:
                 self._prove(parent, note, seen)
         elif len({self._whole(parent) for parent in candidates}) == 1:
             self._prove(self._whole(candidates[0]), note, seen)
+
+    def _prove_part(self, part: Lineage, whole: Lineage, note: Note) -> None:
+        offset = str(self.keys.thing(part.key)[2])
+        self.parts.setdefault(whole.key, {}).setdefault(offset, note)
+        # `out, hidden = net(x)` says what kind of thing `net` is; `step(batch)["loss"]` says it of the loss.
+        if offset[1:-1].isdigit():
+            self._prove_callee(whole, note)
 
     def _prove_callee(self, lineage: Lineage, note: Note) -> None:
         if lineage.call is None:
@@ -102,6 +111,13 @@ class Facts:
         return lineage
 
     def _is_candidate(self, lineage: Lineage) -> bool:
+        known = self._candidate.get(lineage)
+        if known is None:
+            self._candidate[lineage] = False
+            known = self._candidate[lineage] = self._may_be_proven(lineage)
+        return known
+
+    def _may_be_proven(self, lineage: Lineage) -> bool:
         if lineage.key < 0 or _is_passage(lineage):
             return bool(lineage.parents) and all(self._is_candidate(parent) for parent in lineage.parents)
         return self._kind(self._whole(lineage)) in _CANDIDATES

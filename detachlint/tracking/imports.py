@@ -120,7 +120,11 @@ def import_star(frame: Frame, node: ast.ImportFrom) -> None:
     if project is None:
         return
     near = Path(frame.module.file)
-    path = project.relative(node.level, node.module, near) if node.level else project.locate(node.module or "", near)
+    path = (
+        project.relative(node.level, node.module, near)
+        if node.level
+        else project.locate(node.module or "", near)
+    )
     if path is None or str(path) == frame.module.file:
         return
     module = load(frame.analysis, str(path))

@@ -67,7 +67,7 @@ def call_function(frame: Frame, node: ast.AST, function: Function, arguments: Ar
 def _abstract(frame: Frame, node: ast.AST, function: Function, arguments: Arguments) -> Value:
     """A method without a body: some subclass has one. A module's forward is that of some trainable module."""
     definition = function.definition
-    if definition.owner is None or not definition.owner.is_module or definition.name != "forward":
+    if definition.owner is None or definition.name != "forward":
         return methods.call_unknown(frame, node, None, arguments)
     leaves = [leaf for value in arguments.values() for leaf in expressions.flatten(frame, value)]
     operands = [leaf for leaf in leaves if isinstance(leaf, (Tensor, Unknown))]

@@ -120,6 +120,8 @@ def apply(
     if call.result in ("cut", "number", "plain", "text", "none", "state"):
         for operand in operands:
             expressions.measure(frame, operand, node)
+    if call.sink == "numpy" and operands and all(isinstance(operand, Plain) for operand in operands):
+        return PLAIN
     if call.result == "unknown":
         return methods.call_unknown(frame, node, None, arguments)
     return from_result(frame, node, call.result, operands)

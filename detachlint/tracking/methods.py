@@ -49,7 +49,7 @@ _MODULE = "torch.nn.Module"
 # Using one of these on an object shows that it is an nn.Module: calling it gives an output that tracks.
 _SHOW_MODULE = frozenset(
     {"parameters", "named_parameters", "state_dict", "load_state_dict", "named_modules", "modules"}
-    | {"register_forward_hook", "register_full_backward_hook", "named_children", "requires_grad_"}
+    | {"register_forward_hook", "register_full_backward_hook", "named_children"}
 )
 _SHOW_MODULE_BARE = frozenset({"train", "eval", "zero_grad", "half", "cuda"})
 _GIVE_SELF = frozenset(
@@ -361,6 +361,8 @@ def _unknown_method(frame: Frame, node: ast.AST, receiver: Unknown, name: str, a
     if name in ("manual_backward", "step_backward") and arguments.positional:
         backward.backward(frame, node, arguments.positional[0], arguments)
         return NONE
+    if name == "requires_grad_":
+        return _require_grad_of_unknown(frame, node, receiver, arguments)
     if name in ("item", "tolist", "detach", "numpy", "argmax"):
         expressions.measure(frame, receiver, node)
         return _cut(name)
@@ -378,6 +380,16 @@ def _unknown_method(frame: Frame, node: ast.AST, receiver: Unknown, name: str, a
     if not isinstance(callee, Unknown):
         return calls.call_value(frame, node, callee, arguments)
     return call_unknown(frame, node, callee, arguments)
+
+
+def _require_grad_of_unknown(frame: Frame, node: ast.AST, receiver: Unknown, arguments: Arguments) -> Value:
+    """A tensor starts to require grad, or all parameters of a module: nothing tells which it is."""
+    flag = arguments.get(0, "requires_grad")
+    on = flag is None or (isinstance(flag, Plain) and flag.constant is True)
+    (thaw if on else freeze)(frame, receiver)
+    if not on or isinstance(frame.statement, ast.Expr):
+        return receiver
+    return _require_grad(frame, node, Tensor(Grad.UNKNOWN, lineage=receiver.lineage), arguments)
 
 
 def _cut(name: str) -> Value:
@@ -429,6 +441,8 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
     origin = callee.lineage if isinstance(callee, Unknown) else None
     lineage = Lineage(key, hanging, call=origin)
     facts = frame.analysis.facts
+    for offset in frame.analysis.offsets.get(key, ()):
+        frame.live.cells.pop((key, offset), None)
     if isinstance(callee, Unknown) and callee.key in facts.differentiable and any(map(tracks, leaves)):
         return expressions.derive(frame, node, [leaf for leaf in leaves if tracks(leaf)])
     return frame.analysis.unknown(key, lineage)

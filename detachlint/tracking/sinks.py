@@ -271,6 +271,8 @@ def keep(
     read: bool = False,
 ) -> None:
     """`value` is kept in `place`, which outlives it; `read`: the place must be read to be reported."""
+    if _is_local_to_forward(frame, born) and not _is_spent_already(frame, value):
+        return
     for part, expression, suffix in _parts(frame, value, written):
         leaf = _kept_leaf(frame, part)
         if leaf is not None:
@@ -278,6 +280,24 @@ def keep(
             _keep_leaf(frame, node, how, callee, leaf, expression, place_of_part, born, seen, read, suffix)
     if not seen:
         frame.analysis.fates.use_place(place, Use.ESCAPED, node)
+
+
+def _is_local_to_forward(frame: Frame, born: int) -> bool:
+    """Whether a module computes its output here: what it collects on the way is for its output."""
+    current: Frame | None = frame
+    while current is not None:
+        definition = current.definition
+        if definition is not None and definition.owner is not None and definition.owner.is_module:
+            if definition.name in ("forward", "__call__") and born >= current.entry_depth:
+                return True
+        current = current.caller
+    return False
+
+
+def _is_spent_already(frame: Frame, value: Value) -> bool:
+    """Whether a backward has consumed the value's graph already."""
+    leaf = tracking_leaf(frame, value)
+    return leaf is not None and is_spent(lineage_of(leaf), frame.live)
 
 
 def _parts(
@@ -416,9 +436,11 @@ def _kept_leaf(frame: Frame, value: Value) -> Value | None:
     leaf = tracking_leaf(frame, value)
     if leaf is not None and not _is_leaf(leaf):
         return leaf
-    if isinstance(value, Unknown) and value.key in frame.analysis.facts.parts:
-        note = frame.analysis.facts.parts[value.key]
-        return Tensor(Grad.TRACKS, Origin(note.path, note.node, note.text), value.lineage)
+    if isinstance(value, Unknown):
+        for offset, note in frame.analysis.facts.parts.get(value.key, {}).items():
+            part = frame.get((value.key, offset))
+            if part is None or tracks(part):
+                return Tensor(Grad.TRACKS, Origin(note.path, note.node, note.text), value.lineage)
     return None
 
 
@@ -467,9 +489,15 @@ def comprehension(frame: Frame, node: ast.expr, body: ast.expr, value: Value, pl
 
 def _was_kept(lineage: Lineage | None) -> bool:
     """Whether the value was read from a place that keeps it anyway."""
-    if lineage is None or lineage.place is not None:
-        return lineage is not None
-    return lineage.key < 0 and all(map(_was_kept, lineage.parents))
+    stack, seen = [lineage], set[Lineage]()
+    while stack:
+        current = stack.pop()
+        if current is None or (current.key >= 0 and current.place is None):
+            return False
+        if current.place is None and current not in seen:
+            seen.add(current)
+            stack.extend(current.parents)
+    return True
 
 
 def into(frame: Frame, node: ast.AST, name: str, receiver: Value | None, arguments: Arguments) -> Value:

@@ -159,7 +159,8 @@ def _assign_item(frame: Frame, target: ast.Subscript, value: Value, source: ast.
     elif isinstance(base, Unknown):
         place = expressions.item_place(base.key, index)
         sinks.collected(frame, target, "[...] =", value, source, place, frame.born(base.key), seen=False)
-        frame.add(place, sinks.marked(frame, target, value, place))
+        constant = isinstance(index, Plain) and isinstance(index.constant, (str, int))
+        (frame.put if constant else frame.add)(place, sinks.marked(frame, target, value, place))
     elif isinstance(base, Object) and base.name == ARRAY:
         sinks.array_item(frame, target, value, source)
     elif isinstance(base, Instance):
