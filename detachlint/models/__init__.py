@@ -92,7 +92,7 @@ class ClassModel:
     attributes: Mapping[str, Result] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Models:
     """All that is known of libraries. Look-ups are memoised; nothing else ever changes."""
 

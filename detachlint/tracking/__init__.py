@@ -9,6 +9,7 @@ whole is repeated until nothing new is learnt. Last, the kept values get their v
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 from pathlib import Path
 
 from detachlint.models import Models
@@ -19,7 +20,7 @@ from detachlint.tracking.entries import interpret_file
 from detachlint.tracking.events import Event
 from detachlint.tracking.facts import Facts
 from detachlint.tracking.fates import Fates
-from detachlint.tracking.places import Keys
+from detachlint.tracking.places import OWN_NUMBERS, Keys
 from detachlint.tracking.project import Project
 
 _MAX_ROUNDS = 4
@@ -31,18 +32,26 @@ def track(path: str, source: str, tree: ast.Module, models: Models, root: Path |
     `path` is the file's name as it is to be reported; `root` the project's folder, where its other files
     are looked up.
     """
-    keys = Keys()
+    keys = Keys(OWN_NUMBERS)
     facts = Facts(keys)
-    project = None if root is None else Project(root)
+    surroundings = None if root is None else _surroundings(root, models)
+    project = None if surroundings is None else surroundings.project
     file = str(Path(path).resolve())
-    analysis = Analysis(models, project, keys, facts, Fates(), target=path)
+    analysis = Analysis(models, project, keys, facts, Fates(), surroundings, target=path)
     module = SourceModule(path, file, tree, keys("scope", file))
     analysis.modules[file] = module
     for _ in range(_MAX_ROUNDS):
-        known = facts.size()
+        known = (facts.size(), facts.only_without_grad())
         analysis.fates, analysis.events, analysis.work = Fates(), {}, 0
         analysis.inert.clear()
         interpret_file(analysis, module)
-        if facts.size() == known:
+        if (facts.size(), facts.only_without_grad()) == known:
             break
     return verdicts.events(analysis, path)
+
+
+@lru_cache(maxsize=1)
+def _surroundings(root: Path, models: Models) -> Analysis:
+    """What the files of a project have in common: its modules' top levels, interpreted when first used."""
+    keys = Keys()
+    return Analysis(models, Project(root), keys, Facts(keys), Fates())

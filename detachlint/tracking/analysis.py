@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from detachlint.tracking.project import Project
 
 MAX_DEPTH = 5
+MAX_DEPTH_ELSEWHERE = 3
 MAX_WORK = 40_000
 MAX_WORK_OF_ENTRY = 4_000
 
@@ -61,6 +62,7 @@ class Analysis:
     keys: Keys
     facts: Facts
     fates: Fates
+    surroundings: Analysis | None = None
     base: dict[Place, Value] = field(default_factory=dict)
     functions: dict[Hashable, FunctionDefinition] = field(default_factory=dict)
     classes: dict[Hashable, ClassDefinition] = field(default_factory=dict)
@@ -94,6 +96,13 @@ class Analysis:
             trainable = Grad.CLEAR if self.facts.is_frozen(key) else Grad.TRACKS
             return Module("", trainable, key)
         return Unknown(key, lineage)
+
+    def offsets_of(self, base: int) -> list[str]:
+        """The attributes and items that something was ever stored in, of the object at `base`."""
+        found = list(self.offsets.get(base, ()))
+        if self.surroundings is not None and base in self.surroundings.offsets:
+            found += [offset for offset in self.surroundings.offsets[base] if offset not in found]
+        return found
 
     def emit(self, event: Event) -> None:
         """Tell the rules, once per place and kind of sink."""
@@ -151,7 +160,11 @@ class Frame:
     def get(self, place: Place) -> Value | None:
         """What a place holds here; places of the surroundings are looked up in the file's own table."""
         value = self.live.cells.get(place)
-        return self.analysis.base.get(place) if value is None else value
+        if value is None:
+            value = self.analysis.base.get(place)
+            if value is None and self.analysis.surroundings is not None:
+                value = self.analysis.surroundings.base.get(place)
+        return value
 
     def put(self, place: Place, value: Value) -> None:
         """The place holds `value` from here on."""

@@ -16,8 +16,6 @@ from detachlint.tracking.definitions import (
     ClassDefinition,
     FunctionDefinition,
     FunctionNode,
-    is_abstract,
-    own_nodes,
 )
 from detachlint.tracking.modes import decorator_mode
 from detachlint.tracking.places import attribute
@@ -45,7 +43,6 @@ from detachlint.tracking.values import (
     join_all,
 )
 
-_INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _WRAPPERS = frozenset({"staticmethod", "classmethod", "property", "cached_property", "abstractproperty"})
 _TUPLES = frozenset({"typing.NamedTuple", "collections.namedtuple"})
 
@@ -58,14 +55,7 @@ def define_function(
     found = frame.analysis.functions.get((node, scopes))
     if found is not None:
         return found
-    nodes = own_nodes(node)
-    outside = {name for n in nodes if isinstance(n, (ast.Global, ast.Nonlocal)) for name in n.names}
     found = FunctionDefinition(node, frame.module, scopes, owner)
-    found.outside_names = frozenset(outside)
-    found.has_inner = any(isinstance(n, _INNER) for n in nodes)
-    found.may_raise = any(isinstance(n, ast.Raise) for n in nodes)
-    found.is_generator = any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in nodes)
-    found.is_abstract = owner is not None and is_abstract(node)
     _decorate(frame, found)
     frame.analysis.functions[(node, scopes)] = found
     frame.analysis.definitions.append(found)
@@ -331,7 +321,7 @@ def held(frame: Frame, instance: Instance) -> list[Value]:
     found = []
     common = (self_site(frame, klass) for klass in instance.klass.lineage())
     for base in dict.fromkeys((*instance.sites, *common)):
-        for offset in list(frame.analysis.offsets.get(base, ())):
+        for offset in frame.analysis.offsets_of(base):
             own = base in instance.sites or frame.get((instance.sites[0], offset)) is None
             value = frame.get((base, offset)) if own and offset[0] == "." else None
             if value is not None:

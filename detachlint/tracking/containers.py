@@ -36,7 +36,7 @@ def make(
 
 def clear(frame: Frame, site: int) -> None:
     """The container at `site` is empty from here on."""
-    for offset in frame.analysis.offsets.get(site, ()):
+    for offset in frame.analysis.offsets_of(site):
         frame.live.cells.pop((site, offset), None)
 
 
@@ -44,7 +44,7 @@ def places(frame: Frame, container: Container) -> list[tuple[int, str]]:
     """The places inside a container that hold something here."""
     found = []
     for site in container.sites:
-        for offset in frame.analysis.offsets.get(site, ()):
+        for offset in frame.analysis.offsets_of(site):
             if offset[0] == "[" and frame.get((site, offset)) is not None:
                 found.append((site, offset))
     return found

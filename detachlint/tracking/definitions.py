@@ -10,7 +10,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TypeAlias, Union
 
-from detachlint.tracking.values import GradMode, Value
+from detachlint.tracking.values import GradMode
 
 FunctionNode: TypeAlias = Union[ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda]
 
@@ -23,6 +23,18 @@ class SourceModule:
     file: str
     tree: ast.Module
     scope: int
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What must be known of a function's body before it is interpreted."""
+
+    outside_names: frozenset[str]
+    is_generator: bool
+    has_inner: bool
+    may_raise: bool
+    is_abstract: bool
 
 
 @dataclass(eq=False, slots=True)
@@ -35,13 +47,15 @@ class FunctionDefinition:
     owner: ClassDefinition | None = None
     mode: GradMode | None = None
     kind: str = "function"
-    outside_names: frozenset[str] = frozenset()
-    is_generator: bool = False
-    has_inner: bool = False
-    may_raise: bool = False
-    is_abstract: bool = False
     is_context_manager: bool = False
-    defaults: dict[str, Value] = field(default_factory=dict)
+    _body: Body | None = None
+
+    @property
+    def body(self) -> Body:
+        """What the body says of the function; looked at when it is first called, most never are."""
+        if self._body is None:
+            self._body = _look_at(self.node, self.owner is not None)
+        return self._body
 
     @property
     def name(self) -> str:
@@ -99,6 +113,18 @@ def is_abstract(node: FunctionNode) -> bool:
         isinstance(part, (ast.Pass, ast.Raise))
         or (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
         for part in body
+    )
+
+
+def _look_at(node: FunctionNode, is_method: bool) -> Body:
+    nodes = own_nodes(node)
+    outside = (n for n in nodes if isinstance(n, (ast.Global, ast.Nonlocal)))
+    return Body(
+        outside_names=frozenset(name for n in outside for name in n.names),
+        is_generator=any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in nodes),
+        has_inner=any(isinstance(n, _SCOPES) for n in nodes),
+        may_raise=any(isinstance(n, ast.Raise) for n in nodes),
+        is_abstract=is_method and is_abstract(node),
     )
 
 

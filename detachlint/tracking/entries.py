@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import backward, classes, interpreter, library, methods
+from detachlint.tracking import backward, classes, imports, interpreter, library, methods
 from detachlint.tracking.analysis import MAX_WORK, MAX_WORK_OF_ENTRY, Analysis, Frame
 from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition, SourceModule
 from detachlint.tracking.environment import State
@@ -26,7 +26,7 @@ from detachlint.tracking.values import (
 def interpret_file(analysis: Analysis, module: SourceModule) -> None:
     """One round over a file; what is learnt stays in `analysis`."""
     frame = Frame(analysis, module, (module.scope,), State())
-    interpreter.run(frame, module.tree.body)
+    imports.run_top_level(frame, module.tree.body)
     _run_waiting_hooks(frame)
     if frame.state is not None:
         for place, value in frame.state.cells.items():
@@ -184,12 +184,12 @@ def _export(frame: Frame, state: State) -> None:
         if base in seen:
             continue
         seen.add(base)
-        for offset in frame.analysis.offsets.get(base, ()):
+        for offset in frame.analysis.offsets_of(base):
             value = state.cells.get((base, offset))
             if value is not None:
                 _leave(frame.analysis, (base, offset), value)
                 roots.extend(getattr(value, "sites", ()))
-    outside = frame.definition.outside_names if frame.definition is not None else frozenset()
+    outside = frame.definition.body.outside_names if frame.definition is not None else frozenset()
     for place, value in state.cells.items():
         if place[0] in frame.scopes[1:] and place[1] in outside:
             _leave(frame.analysis, place, value)

@@ -54,8 +54,11 @@ class Facts:
             self.frozen,
             self.thawed,
         )
-        silent = sum(1 for modes in self.called_in.values() if modes == {GradMode.OFF})
-        return sum(len(table) for table in tables) + silent
+        return sum(map(len, tables))
+
+    def only_without_grad(self) -> int:
+        """How many functions are, as far as is known, called with grad mode off only."""
+        return sum(1 for modes in self.called_in.values() if modes == {GradMode.OFF})
 
     def is_frozen(self, key: int) -> bool:
         """Whether the module's parameters were told not to require grad, and never to do so again."""

@@ -15,9 +15,9 @@ from detachlint.tracking.analysis import Analysis, Frame
 from detachlint.tracking.definitions import SourceModule
 from detachlint.tracking.environment import State
 from detachlint.tracking.project import tree_of
-from detachlint.tracking.values import Imported, Library, Namespace, Value
+from detachlint.tracking.values import Imported, Library, Namespace, Unknown, Value
 
-_MOST_MODULES = 80
+_MOST_WORK = 2_000
 
 
 def module_value(frame: Frame, dotted: str) -> Value:
@@ -76,6 +76,9 @@ def resolve(frame: Frame, value: Imported) -> Value:
     if value.name is None:
         return Namespace(module.scope)
     found = frame.get((module.scope, value.name))
+    if isinstance(found, Unknown):
+        # Its definition has no number here; of what another file's top level computes nothing is learnt.
+        return frame.analysis.unknown(frame.analysis.keys("import", value.path, value.name))
     if found is None and value.submodule is not None:
         return resolve(frame, Imported(value.submodule, None))
     if found is None:
@@ -84,22 +87,34 @@ def resolve(frame: Frame, value: Imported) -> Value:
 
 
 def load(analysis: Analysis, path: str) -> SourceModule | None:
-    """Another file of the project, its top level interpreted."""
-    known = analysis.modules.get(path)
-    if known is not None:
-        return known
-    if len(analysis.modules) >= _MOST_MODULES:
-        return None
+    """Another file of the project, its top level interpreted: once for all files that import from it."""
+    surroundings = analysis.surroundings or analysis
+    if path in surroundings.modules:
+        return surroundings.modules[path]
     tree = tree_of(Path(path))
     if tree is None:
         return None
-    module = SourceModule(_shown(analysis, path), path, tree, analysis.keys("scope", path))
-    analysis.modules[path] = module
-    frame = Frame(analysis, module, (module.scope,), State(), budget=analysis.work + 2_000)
-    interpreter.run(frame, [part for part in tree.body if not _is_main(part)])
+    module = SourceModule(_shown(analysis, path), path, tree, surroundings.keys("scope", path))
+    surroundings.modules[path] = module
+    surroundings.work = 0
+    frame = Frame(surroundings, module, (module.scope,), State(), budget=_MOST_WORK)
+    run_top_level(frame, [part for part in tree.body if not _is_main(part)])
     if frame.state is not None:
-        analysis.base.update(frame.state.cells)
+        surroundings.base.update(frame.state.cells)
+    module.names = tuple(name for base, name in surroundings.base if base == module.scope)
     return module
+
+
+_BINDING = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def run_top_level(frame: Frame, body: list[ast.stmt]) -> None:
+    """Interpret a file's top level. What is defined there is the same from everywhere: it leaves the state."""
+    for statement in body:
+        interpreter.run(frame, [statement])
+        if isinstance(statement, _BINDING) and frame.state is not None:
+            frame.analysis.base.update(frame.state.cells)
+            frame.state.cells.clear()
 
 
 def _shown(analysis: Analysis, path: str) -> str:
@@ -130,6 +145,7 @@ def import_star(frame: Frame, node: ast.ImportFrom) -> None:
     module = load(frame.analysis, str(path))
     if module is None:
         return
-    for (base, name), value in list(frame.analysis.base.items()):
-        if base == module.scope and not name.startswith("_") and name[0] not in ".[":
+    for name in module.names:
+        value = frame.get((module.scope, name))
+        if value is not None and not name.startswith("_"):
             frame.put((frame.scope, name), value)

@@ -12,7 +12,7 @@ from collections.abc import Hashable
 from dataclasses import replace
 
 from detachlint.tracking import classes, expressions, interpreter, library, methods
-from detachlint.tracking.analysis import MAX_DEPTH, Frame
+from detachlint.tracking.analysis import MAX_DEPTH, MAX_DEPTH_ELSEWHERE, Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.definitions import FunctionDefinition
 from detachlint.tracking.environment import State, join_states
@@ -49,9 +49,10 @@ def call_function(frame: Frame, node: ast.AST, function: Function, arguments: Ar
     mode = _mode(frame, definition, function.receiver)
     entered_mode = mode or frame.live.mode
     analysis.facts.called_in.setdefault(analysis.keys("function", definition.node), set()).add(entered_mode)
-    if definition.is_abstract:
+    if definition.body.is_abstract:
         return _abstract(frame, node, function, arguments)
-    too_deep = frame.level >= MAX_DEPTH or definition.node in frame.active or analysis.work > frame.budget
+    deepest = MAX_DEPTH if definition.module.path == analysis.target else MAX_DEPTH_ELSEWHERE
+    too_deep = frame.level >= deepest or definition.node in frame.active or analysis.work > frame.budget
     if too_deep:
         return methods.call_unknown(frame, node, None, arguments)
     inert_key = _inert_key(function, arguments, entered_mode)
@@ -81,7 +82,7 @@ def _interpret(
     inner = _frame(frame, node, function)
     state = frame.live
     before, state.mode = state.mode, mode
-    untouched = state.copy() if definition.may_raise else state
+    untouched = state.copy() if definition.body.may_raise else state
     bind(inner, function, arguments, node)
     result = _run(inner, definition)
     after = _leave(inner)
@@ -99,7 +100,7 @@ def _interpret(
 # library are such, and they are called from everywhere.
 def _inert_key(function: Function, arguments: Arguments, mode: GradMode) -> Hashable | None:
     definition = function.definition
-    if definition.is_generator or definition.has_inner or arguments.spread:
+    if definition.body.is_generator or definition.body.has_inner or arguments.spread:
         return None
     values = (*arguments.positional, *arguments.keywords.values())
     if function.receiver is not None and definition.kind != "classmethod":
@@ -181,7 +182,7 @@ def _run(inner: Frame, definition: FunctionDefinition) -> Value:
     if definition.is_context_manager:
         yielded = inner.yields[0] if inner.yields else NONE
         return ManagedBlock(inner.yield_mode or GradMode.ON, yielded)
-    if definition.is_generator:
+    if definition.body.is_generator:
         found: Value | None = None
         for value in inner.yields:
             found = value if found is None else join(found, value)
@@ -207,7 +208,7 @@ def _leave(inner: Frame) -> State | None:
 
 
 def _forget_names(inner: Frame, state: State, definition: FunctionDefinition) -> None:
-    if definition.has_inner:
+    if definition.body.has_inner:
         return
     scope = inner.scope
     for place in [place for place in state.cells if place[0] == scope]:

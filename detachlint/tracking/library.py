@@ -284,6 +284,6 @@ def use(frame: Frame, node: ast.AST, value: Value, kind: Use, limit: int = 5) ->
             use(frame, node, frame.get(place) or PLAIN, kind, limit - 1)
     elif isinstance(value, Instance):
         for site in value.sites:
-            for offset in list(frame.analysis.offsets.get(site, ())):
+            for offset in frame.analysis.offsets_of(site):
                 fates.use_place((site, offset), kind, node)
                 use(frame, node, frame.get((site, offset)) or PLAIN, kind, limit - 2 if limit > 1 else 0)

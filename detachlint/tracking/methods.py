@@ -441,7 +441,7 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
     origin = callee.lineage if isinstance(callee, Unknown) else None
     lineage = Lineage(key, hanging, call=origin)
     facts = frame.analysis.facts
-    for offset in frame.analysis.offsets.get(key, ()):
+    for offset in frame.analysis.offsets_of(key):
         frame.live.cells.pop((key, offset), None)
     if isinstance(callee, Unknown) and callee.key in facts.differentiable and any(map(tracks, leaves)):
         return expressions.derive(frame, node, [leaf for leaf in leaves if tracks(leaf)])

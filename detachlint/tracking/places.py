@@ -18,6 +18,7 @@ Place: TypeAlias = tuple[int, str]
 
 ELEMENT = "[*]"
 OUTSIDE = -1
+OWN_NUMBERS = 1 << 40
 
 
 def attribute(base: int, name: str) -> Place:
@@ -41,23 +42,29 @@ def is_item(place: Place) -> bool:
 
 
 class Keys:
-    """Numbers for definitions, sites, scopes and contexts, the same in every round over a file."""
+    """Numbers for definitions, sites, scopes and contexts, the same in every round over a file.
 
-    __slots__ = ("_numbers", "_things")
+    `first` keeps the numbers of one file's analysis apart from those of its surroundings.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_first", "_numbers", "_things")
+
+    def __init__(self, first: int = 0) -> None:
+        self._first = first
         self._numbers: dict[Hashable, int] = {}
         self._things: list[Hashable] = []
 
     def __call__(self, *thing: Hashable) -> int:
         number = self._numbers.get(thing)
         if number is None:
-            number = self._numbers[thing] = len(self._things)
+            number = self._numbers[thing] = self._first + len(self._things)
             self._things.append(thing)
         return number
 
     def thing(self, number: int) -> tuple[Hashable, ...]:
-        """What was numbered."""
-        found = self._things[number]
+        """What was numbered; of a number from the surroundings only that it is not from here."""
+        if number < self._first:
+            return ("elsewhere",)
+        found = self._things[number - self._first]
         assert isinstance(found, tuple)
         return found

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
-from functools import lru_cache
 from pathlib import Path
 
 _LARGEST = 1_000_000  # bytes: a module larger than this is data or generated, not a helper
@@ -72,7 +71,6 @@ def _outermost(near: Path) -> Path:
     return folder
 
 
-@lru_cache(maxsize=512)
 def tree_of(path: Path) -> ast.Module | None:
     """The tree of a module of the project; None if it can't be read or parsed (its own lint says so)."""
     try:

@@ -224,7 +224,7 @@ def marked(frame: Frame, node: ast.AST, value: Value, place: Place) -> Value:
                 frame.put(cell, marked(frame, node, held, part))
     if isinstance(value, Instance):
         for site in value.sites:
-            for offset in list(frame.analysis.offsets.get(site, ())):
+            for offset in frame.analysis.offsets_of(site):
                 held = frame.get((site, offset))
                 if isinstance(held, Tensor):
                     frame.put((site, offset), marked(frame, node, held, place))

@@ -50,7 +50,7 @@ def hold(frame: Frame, target: ast.expr, value: Value) -> None:
 def name_place(frame: Frame, name: str) -> Place:
     """The place that assigning to `name` writes: `global` and `nonlocal` look further out."""
     definition = frame.definition
-    if definition is None or name not in definition.outside_names:
+    if definition is None or name not in definition.body.outside_names:
         return (frame.scope, name)
     for scope in frame.scopes[1:]:
         if frame.get((scope, name)) is not None:
@@ -62,7 +62,7 @@ def assign_name(frame: Frame, name: str, value: Value, born: int | None = None) 
     """Bind a name; it is born here unless it goes on living from before."""
     place = name_place(frame, name)
     frame.put(place, value)
-    outside = frame.definition is not None and name in frame.definition.outside_names
+    outside = frame.definition is not None and name in frame.definition.body.outside_names
     frame.live.born[place] = OUTSIDE if outside else frame.depth if born is None else born
     for condition in [text for text in frame.live.splits if name in text]:
         del frame.live.splits[condition]

@@ -21,16 +21,16 @@ def events(analysis: Analysis, path: str) -> list[Event]:
 
 def _keeps(analysis: Analysis, path: str) -> list[Event]:
     uses = analysis.fates.uses
-    needed = {(id(keep.node), keep.part) for keep in analysis.fates.keeps if _is_needed(analysis, keep)}
-    reported: dict[int, Event] = {}
+    needed = {(_where(keep.node), keep.part) for keep in analysis.fates.keeps if _is_needed(analysis, keep)}
+    reported: dict[tuple[int, int], Event] = {}
     for keep in analysis.fates.keeps:
-        if keep.path != path or (id(keep.node), keep.part) in needed:
+        if keep.path != path or (_where(keep.node), keep.part) in needed:
             continue
         if not _chains(analysis, keep) and not is_wasted(keep, uses.get(keep.place, {})):
             continue
         event = _event(keep, uses.get(keep.place, {}))
-        known = reported.get(id(keep.node))
-        reported[id(keep.node)] = event if known is None else _merged(known, event)
+        known = reported.get(_where(keep.node))
+        reported[_where(keep.node)] = event if known is None else _merged(known, event)
     return list(reported.values())
 
 
@@ -43,6 +43,10 @@ def _is_needed(analysis: Analysis, keep: Keep) -> bool:
 def _chains(analysis: Analysis, keep: Keep) -> bool:
     """A registered buffer that is computed from itself: a later backward through it would raise."""
     return keep.how == "statistic" and keep.place in analysis.buffers and keep.carried is not False
+
+
+def _where(node: ast.AST) -> tuple[int, int]:
+    return (getattr(node, "lineno", 0), getattr(node, "col_offset", 0))
 
 
 def _merged(first: Event, second: Event) -> Event:
