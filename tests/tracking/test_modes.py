@@ -31,7 +31,7 @@ y.numpy()
 with torch.inference_mode(mode=True):
     y = net(x)
 y.numpy()
-=== inference_mode(False) is no mode
+=== inference_mode(False) is no mode | inference_mode's argument is not read
 with torch.inference_mode(False):
     y = net(x)
 y.numpy()  #! numpy
@@ -68,7 +68,7 @@ torch.set_grad_enabled(True)
 z = net(x)
 y.numpy()
 z.numpy()  #! numpy
-=== set_grad_enabled statement in a function lasts
+=== set_grad_enabled statement in a function lasts | a callee's set_grad_enabled ends with the call
 def setup():
     torch.set_grad_enabled(False)
 setup()
@@ -91,7 +91,7 @@ with torch.no_grad():
     z = net(x)
 y.numpy()  #! numpy
 z.numpy()
-=== enable_grad inside inference_mode does not help
+=== enable_grad inside inference_mode does not help | inference_mode is taken for no_grad
 with torch.inference_mode():
     with torch.enable_grad():
         y = net(x)
@@ -118,13 +118,13 @@ def f(train):
     with torch.enable_grad() if train else torch.no_grad():
         y = net(x)
     return y.numpy()  #! numpy
-=== conditional context, nullcontext
+=== conditional context, nullcontext | the join of a mode switch and a null context is the mode switch
 def f(train):
     context = contextlib.nullcontext() if train else torch.no_grad()
     with context:
         y = net(x)
     return y.numpy()  #! numpy
-=== exit stack
+=== exit stack | ExitStack.enter_context is not followed
 with contextlib.ExitStack() as stack:
     stack.enter_context(torch.no_grad())
     y = net(x)
@@ -198,10 +198,10 @@ async def f():
 class Runner:
     def run(self):
         return net(x).numpy()  #! numpy
-=== no_grad called on a function
+=== no_grad called on a function | no_grad()(f) gives f itself
 f = torch.no_grad()(lambda: net(x))
 f().numpy()
-=== no_grad called on a method
+=== no_grad called on a method | no_grad()(f) gives f itself
 class Trainer:
     def run(self):
         return net(x)
@@ -232,7 +232,7 @@ def timed():
 with timed():
     y = net(x)
 y.numpy()  #! numpy
-=== own context manager class
+=== own context manager class | set_grad_enabled in an own `__enter__` is lost
 class Evaluating:
     def __enter__(self):
         self.before = torch.is_grad_enabled()
@@ -253,7 +253,7 @@ def evaluating(function):
 def f():
     return net(x)
 f().numpy()
-=== own decorator, its body is under no_grad too
+=== own decorator, its body is under no_grad too | a decorated function is still interpreted alone with grad mode on
 def evaluating(function):
     @functools.wraps(function)
     def wrapper(*args, **kwargs):
