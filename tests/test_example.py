@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,15 +55,20 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def findings(folder: Path) -> set[tuple[str, int, str]]:
+def findings(folder: Path) -> list[dict[str, Any]]:
     result = detachlint("--output-format", "json", folder=folder)
     assert result.returncode in (0, 1), result.stderr
-    return {(Path(f["filename"]).name, f["location"]["row"], f["code"]) for f in json.loads(result.stdout)}
+    return list(json.loads(result.stdout))
 
 
 @pytest.fixture(scope="module")
-def reported() -> set[tuple[str, int, str]]:
+def found() -> list[dict[str, Any]]:
     return findings(TRAINER)
+
+
+@pytest.fixture
+def reported(found: list[dict[str, Any]]) -> set[tuple[str, int, str]]:
+    return {(Path(f["filename"]).name, f["location"]["row"], f["code"]) for f in found}
 
 
 def test_exactly_the_first_table_is_reported(reported: set[tuple[str, int, str]]) -> None:
@@ -75,8 +81,7 @@ def test_the_second_table_is_silent_and_as_long_as_the_first(reported: set[tuple
     assert len(right) >= len(table("Reported")) >= 8
 
 
-def test_every_finding_has_its_trace() -> None:
-    found = json.loads(detachlint("--output-format", "json", folder=TRAINER).stdout)
+def test_every_finding_has_its_trace(found: list[dict[str, Any]]) -> None:
     assert all(len(finding["trace"]) >= 2 for finding in found)
 
 
@@ -88,7 +93,7 @@ def test_the_fixed_copy_runs_through_with_the_same_numbers(tmp_path: Path) -> No
     shutil.copytree(TRAINER, copy, ignore=shutil.ignore_patterns("__pycache__", "trainer-output"))
     fixed = detachlint("--fix", "--unsafe-fixes", folder=copy)
     assert fixed.returncode in (0, 1), fixed.stderr
-    assert findings(copy) == set()
+    assert findings(copy) == []
     after = run(train, copy)
     assert after.returncode == 0, after.stderr
     printed = before.stdout.splitlines()

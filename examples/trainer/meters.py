@@ -1,4 +1,6 @@
-"""Running numbers for progress lines."""
+"""Running numbers for progress lines, and the record of a run."""
+
+from collections import defaultdict
 
 
 class AverageMeter:
@@ -15,3 +17,13 @@ class AverageMeter:
     @property
     def mean(self) -> float:
         return self.sum / max(1, self.count)
+
+
+class History:
+    """Everything that was recorded, by name."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, list] = defaultdict(list)
+
+    def record(self, name: str, value: object) -> None:
+        self.values[name].append(value)

@@ -3,14 +3,13 @@
 import copy
 import logging
 import sys
-from collections import defaultdict
 
 import torch
 from config import Config, parse
 from data import loaders
 from evaluate import accuracy_and_loss, calibration, confusion, hardest, ranking
 from hooks import FeatureRecorder, GradientRecorder
-from meters import AverageMeter
+from meters import AverageMeter, History
 from models import Average, SpiralNet
 from plots import draw_boundary, draw_regions, draw_weights
 from reinforce import learn
@@ -19,16 +18,6 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 logger = logging.getLogger("trainer")
-
-
-class History:
-    """Everything that was recorded, by name."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, list] = defaultdict(list)
-
-    def record(self, name: str, value: object) -> None:
-        self.values[name].append(value)
 
 
 def objective_of(model: nn.Module, points: torch.Tensor, labels: torch.Tensor, config: Config):
