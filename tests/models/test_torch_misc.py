@@ -143,6 +143,7 @@ def test_other_float_tensors():
     assert MODELS.call("torch.Tensor.__format__").sink is None
 
 
+@pytest.mark.filterwarnings("ignore:.*sample_n:FutureWarning")
 def test_rarer_methods_of_distributions():
     categorical = dist.Categorical(logits=t(3))
     for name in ("sample_n", "enumerate_support"):
