@@ -137,6 +137,7 @@ class Frame:
     caller: Frame | None = None
     guarded: bool = False
     entry_depth: int = 0
+    spent_before: int = 0
     statement: ast.stmt | None = None
     active: frozenset[ast.AST] = frozenset()
     budget: int = MAX_WORK

@@ -26,7 +26,7 @@ def backward(frame: Frame, node: ast.AST, value: Value, arguments: Arguments | N
         if grad_of(leaf) is not Grad.CLEAR or lineage_of(leaf) is not None:
             frame.analysis.facts.prove(lineage_of(leaf), note)
         if not retained:
-            spend(lineage_of(leaf), frame.live)
+            spend(lineage_of(leaf), frame.live, frame.analysis.keys)
 
 
 def differentiate_by(frame: Frame, node: ast.AST, inputs: Value) -> None:

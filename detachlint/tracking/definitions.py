@@ -35,6 +35,7 @@ class Body:
     has_inner: bool
     may_raise: bool
     is_abstract: bool
+    gives: bool
 
 
 @dataclass(eq=False, slots=True)
@@ -124,8 +125,15 @@ def _look_at(node: FunctionNode, is_method: bool) -> Body:
         is_generator=any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in nodes),
         has_inner=any(isinstance(n, _SCOPES) for n in nodes),
         may_raise=any(isinstance(n, ast.Raise) for n in nodes),
+        gives=not isinstance(node.body, list) or any(_gives(n) for n in nodes),
         is_abstract=is_method and is_abstract(node),
     )
+
+
+def _gives(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Return) or isinstance(node.value, (ast.Constant, type(None))):
+        return False
+    return not (isinstance(node.value, ast.Name) and node.value.id == "self")
 
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)

@@ -24,7 +24,8 @@ from detachlint.tracking.values import (
 
 
 def interpret_file(analysis: Analysis, module: SourceModule) -> None:
-    """One round over a file; what is learnt stays in `analysis`."""
+    """One round over a file; what is learnt stays in `analysis.facts`, the rest begins anew."""
+    analysis.base.clear()
     frame = Frame(analysis, module, (module.scope,), State())
     imports.run_top_level(frame, module.tree.body)
     _run_waiting_hooks(frame)
@@ -135,12 +136,12 @@ def _finish(frame: Frame, definition: FunctionDefinition) -> None:
         if backpropagates:
             backward.backward(frame, node, _loss_of(frame, value))
         library.use(frame, node, value, Use.RETURNED)
-    for value in frame.yields:
+    if frame.state is None and ends:
+        frame.state = ends[-1]
+    for value in frame.yields if frame.state is not None else ():
         library.use(frame, definition.node, value, Use.RETURNED)
     if frame.state is not None and frame.state not in ends:
         ends.append(frame.state)
-    if frame.state is None and ends:
-        frame.state = ends[-1]
     _run_waiting_hooks(frame)
     for state in ends:
         analysis.fates.settle(state, 0)

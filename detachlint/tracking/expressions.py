@@ -192,7 +192,7 @@ def operate(frame: Frame, node: ast.AST, left: Value, right: Value, op: ast.oper
             return mine
     if isinstance(left, Tensor) and isinstance(right, Object) and right.name == ARRAY:
         sinks.array_operand(frame, node, left)
-        return right
+        return derive(frame, node, [left])
     if isinstance(left, Instance):
         return frame.analysis.unknown(frame.analysis.keys("operation", node))
     operands = [v for v in (left, right) if isinstance(v, (Tensor, Unknown, Object))]

@@ -84,7 +84,8 @@ class Facts:
             self._prove_part(lineage, whole, note)
             return
         self._prove_callee(lineage, note)
-        candidates = self._candidates(lineage)
+        # `criterion(net(x), y)`: the output tracks. `critic(x)` tracks for its own sake and says nothing of x.
+        candidates = self._candidates(lineage) if lineage.arity != 1 else []
         if lineage.summed:
             for parent in candidates:
                 self._prove(parent, note, seen)

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from detachlint.tracking.environment import State
-from detachlint.tracking.places import Place
+from detachlint.tracking.places import Keys, Place
 from detachlint.tracking.values import Grad, Lineage, Origin, Tensor
 
 
@@ -30,6 +30,7 @@ class Use(enum.Enum):
     DIFFERENTIATED = "differentiated"
     ESCAPED = "escaped"
     RETURNED = "returned"
+    HANDED_BACK = "handed back to a caller in sight"
     MEASURED = "measured"
 
 
@@ -108,10 +109,23 @@ def ancestors(lineage: Lineage | None) -> Iterable[Lineage]:
         stack.extend(current.parents)
 
 
-def spend(lineage: Lineage | None, state: State) -> None:
-    """A backward consumed this graph."""
+_NODES = ("call", "operation", "hook")
+
+
+def spend(lineage: Lineage | None, state: State, keys: Keys) -> None:
+    """A backward consumed this graph: the results of operations, not the leaves that they began with."""
     for ancestor in ancestors(lineage):
-        state.spent[ancestor] = None
+        if ancestor.key >= 0 and _is_node(ancestor, keys):
+            state.spent[ancestor] = None
+
+
+def _is_node(lineage: Lineage, keys: Keys) -> bool:
+    if lineage.entered is not None or lineage.left is not None or lineage.place is not None:
+        return False
+    kind = keys.thing(lineage.key)[0]
+    if kind in ("part", "element"):
+        return any(parent.key >= 0 and _is_node(parent, keys) for parent in lineage.parents)
+    return kind in _NODES
 
 
 def is_spent(lineage: Lineage | None, state: State) -> bool:
@@ -130,4 +144,4 @@ def is_wasted(keep: Keep, uses: dict[Use, ast.AST]) -> bool:
     # `net.eval()`, outputs collected, no backward in sight: an inference loop that forgot no_grad.
     if Use.ESCAPED in uses:
         return keep.bracketed
-    return keep.private or Use.MEASURED in uses
+    return (keep.private and Use.HANDED_BACK not in uses) or Use.MEASURED in uses

@@ -162,6 +162,7 @@ def _frame(frame: Frame, node: ast.AST, function: Function) -> Frame:
         context=context,
         depth=frame.depth,
         entry_depth=frame.depth,
+        spent_before=len(frame.live.spent),
         level=frame.level + 1,
         definition=definition,
         receiver=function.receiver,
@@ -251,11 +252,16 @@ def _entered(
     inner: Frame, node: ast.AST, value: Value, expression: ast.expr | None, parameter: ast.arg
 ) -> Value:
     lineage = lineage_of(value)
+    definition = inner.definition
     if not isinstance(node, ast.Call) or expression is None or _is_own(inner):
         return value
+    assert definition is not None
+    moves = not definition.body.gives and definition.name != "forward"
     caller = inner.caller
     assert caller is not None
-    entry = Entry(inner.context, node, expression, ast.unparse(node.func), caller.module.path, tracks(value))
+    entry = Entry(
+        inner.context, node, expression, ast.unparse(node.func), caller.module.path, tracks(value) and moves
+    )
     key = inner.analysis.keys("entered", parameter)
     if lineage is not None and isinstance(value, (Tensor, Unknown, Object)):
         return with_lineage(value, Lineage(key, (lineage,), entered=entry))

@@ -19,6 +19,7 @@ from detachlint.tracking import (
     hints,
     imports,
     inlining,
+    library,
     modes,
     sinks,
     targets,
@@ -26,6 +27,7 @@ from detachlint.tracking import (
 from detachlint.tracking.analysis import Frame, Loop
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.environment import State, join_states, same
+from detachlint.tracking.fates import Use
 from detachlint.tracking.values import (
     NONE,
     PLAIN,
@@ -126,6 +128,8 @@ def _augmented(frame: Frame, node: ast.AugAssign) -> None:
 def _return(frame: Frame, node: ast.Return) -> None:
     value = expressions.evaluate(frame, node.value) if node.value is not None else NONE
     value = sinks.leaving(frame, node, value, node.value)
+    if frame.caller is not None:
+        library.use(frame, node, value, Use.HANDED_BACK)
     frame.returns.append((value, frame.live, node))
     frame.state = None
 

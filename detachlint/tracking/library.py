@@ -16,6 +16,7 @@ from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.fates import Use
 from detachlint.tracking.values import (
+    ARRAY,
     CLEAR,
     NONE,
     PLAIN,
@@ -102,7 +103,9 @@ def apply(
     operands = ([receiver] if receiver is not None else []) + arguments.values()
     methods.call_back(frame, node, arguments.values())
     if call.result == "backward":
-        backward.backward(frame, node, operands[0] if operands else PLAIN, arguments)
+        speaks = receiver is None or isinstance(receiver, (Tensor, Unknown))
+        loss = operands[0] if speaks and operands else arguments.get(0)
+        backward.backward(frame, node, loss or PLAIN, arguments)
         return NONE
     if call.sink == "copy" and any(sinks.tracking_leaf(frame, operand) for operand in operands):
         return frame.analysis.unknown(frame.analysis.keys("copy", node))
@@ -115,16 +118,47 @@ def apply(
         return _fresh_tensor(frame, node, name, arguments)
     if call.result == "into":
         return sinks.into(frame, node, name, receiver, arguments)
+    if not call.deep and call.result in ("derived", "view", "fresh"):
+        operands = [operand for operand in operands if not isinstance(operand, (Tuple, Sequence, Container))]
     if call.result == "reduce":
         return _reduce(frame, node, operands, arguments, receiver)
     if call.result in ("cut", "number", "plain", "text", "none", "state"):
         for operand in operands:
             expressions.measure(frame, operand, node)
-    if call.sink == "numpy" and operands and all(isinstance(operand, Plain) for operand in operands):
-        return PLAIN
+    if call.result == ARRAY and name.startswith("numpy."):
+        return _array_result(frame, node, name, operands, arguments)
     if call.result == "unknown":
         return methods.call_unknown(frame, node, None, arguments)
     return from_result(frame, node, call.result, operands)
+
+
+# What makes an array of anything; a ufunc or reduction makes one of an array only: of a number numpy makes a
+# scalar, which torch takes like any number.
+_ARRAY_MAKERS = frozenset(
+    {"array", "asarray", "asanyarray", "ascontiguousarray", "zeros", "ones", "full", "empty", "arange", "eye"}
+    | {"linspace", "logspace", "stack", "concatenate", "vstack", "hstack", "column_stack", "identity"}
+    | {"zeros_like", "ones_like", "full_like", "empty_like", "fromiter", "frombuffer", "tile", "repeat"}
+)
+_REDUCTIONS = frozenset(
+    {"mean", "sum", "std", "var", "min", "max", "amin", "amax", "median", "prod", "percentile", "quantile"}
+    | {"average", "argmax", "argmin", "any", "all", "dot", "norm", "nanmean", "nansum", "vdot", "inner"}
+)
+
+
+def _array_result(
+    frame: Frame, node: ast.AST, name: str, operands: Many[Value], arguments: Arguments
+) -> Value:
+    function = name.rpartition(".")[2]
+    if function in _ARRAY_MAKERS:
+        return Object(ARRAY, frame.site(node, "object"))
+    if function in _REDUCTIONS and "axis" not in arguments.keywords and len(operands) == 1:
+        return PLAIN
+    arrays = (Container, Sequence, Tuple)
+    if any(isinstance(v, arrays) or (isinstance(v, Object) and v.name == ARRAY) for v in operands):
+        return Object(ARRAY, frame.site(node, "object"))
+    if all(isinstance(operand, Plain) for operand in operands):
+        return PLAIN
+    return frame.analysis.unknown(frame.analysis.keys("number", node))
 
 
 def _first(arguments: Arguments) -> Value:

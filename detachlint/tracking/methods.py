@@ -17,6 +17,7 @@ from detachlint.tracking import (
 )
 from detachlint.tracking.analysis import Frame, Hook
 from detachlint.tracking.arguments import Arguments
+from detachlint.tracking.fates import ancestors
 from detachlint.tracking.places import attribute
 from detachlint.tracking.values import (
     ARRAY,
@@ -137,16 +138,19 @@ def _owners(frame: Frame, value: Value, limit: int = 4) -> list[int]:
     if isinstance(value, Unknown):
         return [value.key]
     lineage = lineage_of(value)
-    return [lineage.key] if lineage is not None and isinstance(value, Tensor) and value.leaf else []
+    if lineage is None or not isinstance(value, Tensor) or not value.leaf:
+        return []
+    return [origin.key for origin in ancestors(lineage) if origin.key >= 0]
 
 
 def parameters(frame: Frame, node: ast.AST, owner: Value, kind: str) -> Value:
     """The parameters of a module: leaves that require grad, which remember whose they are."""
     frozen = any(frame.analysis.facts.is_frozen(key) for key in _owners(frame, owner))
-    key = next(iter(_owners(frame, owner)), frame.analysis.keys("call", node))
+    owners = _owners(frame, owner) or [frame.analysis.keys("call", node)]
+    lineage = Lineage(-1, tuple(map(Lineage, owners)))
     origin = frame.origin(node, "a module's parameters require grad")
     grad = Grad.CLEAR if frozen else Grad.TRACKS
-    leaf = Tensor(grad, None if frozen else origin, Lineage(key), leaf=True)
+    leaf = Tensor(grad, None if frozen else origin, lineage, leaf=True)
     return Sequence(Tuple((PLAIN, leaf)) if kind == "named_parameters" else leaf)
 
 
@@ -438,8 +442,8 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
     leaves = [leaf for value in values for leaf in expressions.flatten(frame, value)]
     hanging = tuple(lineage for lineage in map(lineage_of, leaves) if lineage is not None)
     key = frame.analysis.keys("call", node)
-    origin = callee.lineage if isinstance(callee, Unknown) else None
-    lineage = Lineage(key, hanging, call=origin)
+    origin = Lineage(callee.key) if isinstance(callee, Unknown) else None
+    lineage = Lineage(key, hanging, call=origin, arity=len(values))
     facts = frame.analysis.facts
     for offset in frame.analysis.offsets_of(key):
         frame.live.cells.pop((key, offset), None)

@@ -215,13 +215,13 @@ def marked(frame: Frame, node: ast.AST, value: Value, place: Place) -> Value:
         return replace(value, items=tuple(inner))
     if isinstance(value, Sequence):
         return Sequence(marked(frame, node, value.element, place))
+    if isinstance(value, Container) and value.kind == "dict" and len(value.sites) == 1:
+        return _marked_row(frame, node, value, place)
     if isinstance(value, Container):
-        rows = value.kind == "dict" and len(value.sites) == 1
         for cell in containers.places(frame, value):
             held = frame.get(cell)
             if isinstance(held, (Tensor, Unknown, Tuple)):
-                part = (place[0], place[1] + cell[1]) if rows else place
-                frame.put(cell, marked(frame, node, held, part))
+                frame.put(cell, marked(frame, node, held, place))
     if isinstance(value, Instance):
         for site in value.sites:
             for offset in frame.analysis.offsets_of(site):
@@ -229,6 +229,17 @@ def marked(frame: Frame, node: ast.AST, value: Value, place: Place) -> Value:
                 if isinstance(held, Tensor):
                     frame.put((site, offset), marked(frame, node, held, place))
     return value
+
+
+def _marked_row(frame: Frame, node: ast.AST, value: Container, place: Place) -> Container:
+    """A dict as it is read back: a copy, because the one at hand is not read from the place."""
+    copy = frame.analysis.keys("row", node, value.sites[0], frame.context)
+    frame.live.born[copy] = frame.born(value.sites[0])
+    for cell in containers.places(frame, value):
+        held = frame.get(cell)
+        if held is not None:
+            frame.put((copy, cell[1]), marked(frame, node, held, (place[0], place[1] + cell[1])))
+    return replace(value, sites=(copy,))
 
 
 def collected(
@@ -349,6 +360,8 @@ def _keep_leaf(
 ) -> None:
     lineage = lineage_of(leaf)
     entry, exit_ = _entry(frame, lineage), _exit(lineage)
+    if entry is not None and _is_inside(frame, place[0], entry.context):
+        entry = None
     path, stands, sink = frame.module.path, node, how
     if entry is not None:
         path, stands, written, callee = entry.path, entry.call, entry.argument, entry.callee
@@ -406,19 +419,25 @@ def _exit(lineage: Lineage | None) -> Exit | None:
 
 def leaving(frame: Frame, node: ast.AST, value: Value, written: ast.expr | None) -> Value:
     """A value returned to a caller in sight: it remembers if this function has spent its graph."""
-    if frame.caller is None or not frame.live.spent:
+    if frame.caller is None or len(frame.live.spent) <= frame.spent_before:
         return value
     leaf = tracking_leaf(frame, value)
-    if leaf is None or not is_spent(lineage_of(leaf), frame.live):
+    if leaf is None or not _is_spent_here(frame, lineage_of(leaf)):
         return value
     detach, unfixable = detachable(frame, written)
     name = frame.definition.name if frame.definition is not None else ""
     return _left(frame, value, Exit(name, frame.module.path, node, detach, unfixable))
 
 
+def _is_spent_here(frame: Frame, lineage: Lineage | None) -> bool:
+    """Whether this function itself, or one that it called, backpropagated the value."""
+    here = set(list(frame.live.spent)[frame.spent_before :])
+    return any(ancestor in here for ancestor in ancestors(lineage))
+
+
 def _left(frame: Frame, value: Value, exit_: Exit) -> Value:
     if isinstance(value, Tensor):
-        if not tracks(value) or not is_spent(value.lineage, frame.live):
+        if not tracks(value) or not _is_spent_here(frame, value.lineage):
             return value
         parents = (value.lineage,) if value.lineage is not None else ()
         return with_lineage(value, Lineage(frame.analysis.keys("returned", exit_.node), parents, left=exit_))
@@ -461,6 +480,22 @@ def _entry(frame: Frame, lineage: Lineage | None, path: str | None = None) -> En
         if found is None or contexts[entry.context] < contexts[found.context]:
             found = entry
     return found
+
+
+def _is_inside(frame: Frame, base: int, context: int) -> bool:
+    """Whether a place belongs to a call: it was made in it, and goes with it."""
+    entered: Frame | None = frame
+    while entered is not None and entered.context != context:
+        entered = entered.caller
+    if entered is None or frame.born(base) < entered.entry_depth:
+        return False
+    current = frame.analysis.keys.thing(base)[-1]
+    while isinstance(current, int) and current > 0:
+        if current == context:
+            return True
+        parent = frame.analysis.keys.thing(current)
+        current = parent[1] if parent[0] == "context" else 0
+    return False
 
 
 def _same_value(frame: Frame, lineage: Lineage | None) -> Iterator[Lineage]:

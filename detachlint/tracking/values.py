@@ -76,6 +76,7 @@ class Lineage:
     place: Place | None = None
     call: Lineage | None = None
     summed: bool = False
+    arity: int = 0
     entered: Entry | None = None
     left: Exit | None = None
 
