@@ -41,7 +41,7 @@ def f(loss):
     loss.backward()
 def g(loss):
     loss.numpy()
-=== evidence goes from the training loop to the evaluation of the same module | evidence does not reach an attribute of self
+=== evidence goes from the training loop to the evaluation of the same module
 class Trainer:
     def __init__(self, model):
         self.model = model
@@ -51,7 +51,7 @@ class Trainer:
     def evaluate(self, loader):
         for a in loader:
             self.model(a).numpy()  #! numpy
-=== evidence by the optimizer goes to another method | attributes of an earlier round outlive what is learnt later
+=== evidence by the optimizer goes to another method
 class Trainer:
     def __init__(self, model):
         self.model = model
@@ -59,7 +59,7 @@ class Trainer:
     def evaluate(self, loader):
         for a in loader:
             self.model(a).numpy()  #! numpy
-=== evidence by the optimizer in another method | attributes of an earlier round outlive what is learnt later
+=== evidence by the optimizer in another method
 class Trainer:
     def __init__(self, model):
         self.model = model
@@ -72,7 +72,7 @@ class Trainer:
 def f(model, a, b):
     model(a).sum().backward()
     model(b).numpy()  #! numpy
-=== scaler
+=== scaler | a call of one argument proves nothing of it, `scaler.scale(loss)` neither
 def f(model, loader, criterion, scaler):
     for a, b in loader:
         loss = criterion(model(a), b)
@@ -86,7 +86,7 @@ def f(model, loader, criterion):
         scaler.scale(loss).backward()
         scaler.step(None)
         loss.numpy()  #! numpy
-=== accelerator | the receiver is taken for the loss
+=== accelerator
 from accelerate import Accelerator
 def f(model, loader, criterion):
     accelerator = Accelerator()
@@ -100,7 +100,7 @@ def f(model, loader, criterion, accelerator):
         loss = criterion(model(a), b)
         accelerator.backward(loss)
         loss.numpy()  #! numpy
-=== manual backward | the receiver is taken for the loss
+=== manual backward
 import lightning.pytorch as pl
 class Lit(pl.LightningModule):
     def training_step(self, batch, index):
@@ -444,7 +444,7 @@ for name, p in net.named_parameters():
     if "bias" in name:
         p.requires_grad = False
 net(x).numpy()  #! numpy
-=== frozen in an own module | a loop over an own module's parameters freezes none of its parts
+=== frozen in an own module
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
@@ -454,7 +454,7 @@ class Net(nn.Module):
     def forward(self, x):
         return self.fc(x)
 Net()(x).numpy()
-=== frozen own module, by a loop outside | a loop over an own module's parameters freezes none of its parts
+=== frozen own module, by a loop outside
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
@@ -473,7 +473,7 @@ class Net(nn.Module):
     def forward(self, x):
         return self.fc(x)
 Net().requires_grad_(False)(x).numpy()
-=== frozen part of an own module | attributes of an earlier round outlive what is learnt later
+=== frozen part of an own module
 class Net(nn.Module):
     def __init__(self):
         super().__init__()

@@ -526,7 +526,7 @@ def f(loader):
 def f(loader):
     total = 0
     for a in loader:
-        total += net(a).sum()  #! add
+        total += net(a).sum()
     return total
 def g(loader):
     print(f(loader).item())
