@@ -12,7 +12,8 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Callable, Sequence as Many
+from collections.abc import Callable
+from collections.abc import Sequence as Many
 
 from detachlint.tracking import calls, classes, conditions, containers, imports, methods, sinks, targets
 from detachlint.tracking.analysis import Frame
@@ -27,8 +28,8 @@ from detachlint.tracking.values import (
     TEXT,
     Container,
     Function,
-    Imported,
     Grad,
+    Imported,
     Instance,
     Library,
     Lineage,
@@ -312,8 +313,10 @@ def _dict(frame: Frame, node: ast.Dict) -> Value:
 def _comprehension(frame: Frame, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Value:
     site = frame.site(node)
     frame.depth += 1
+    bounded = False
     for generator in node.generators:
         source = evaluate(frame, generator.iter)
+        bounded = bounded or isinstance(source, (Module, Tuple, Tensor))
         targets.assign(frame, generator.target, iterate(frame, source, generator.iter))
         for test in generator.ifs:
             evaluate(frame, test)
@@ -327,7 +330,8 @@ def _comprehension(frame: Frame, node: ast.ListComp | ast.SetComp | ast.Generato
         return Sequence(value)
     kind = "dict" if isinstance(node, ast.DictComp) else "list"
     found = Container((site,), kind)
-    sinks.comprehension(frame, node, body, value, element(site))
+    if not bounded:
+        sinks.comprehension(frame, node, body, value, element(site))
     frame.add(element(site), sinks.marked(frame, node, value, element(site)))
     return found
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import expressions
+from detachlint.tracking import expressions, inlining
 from detachlint.tracking.analysis import Frame
+from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.places import OUTSIDE
 from detachlint.tracking.values import (
     ARRAY,
     PLAIN,
     Class,
+    Function,
     Grad,
     Instance,
     Library,
@@ -92,4 +94,10 @@ def _named(frame: Frame, value: Value, key: int) -> Value | None:
 def _instance(frame: Frame, value: Class, key: int) -> Instance:
     site = frame.analysis.keys("annotated", key)
     frame.live.born.setdefault(site, OUTSIDE)
-    return Instance((site,), value.klass)
+    instance = Instance((site,), value.klass)
+    init = value.klass.method("__init__")
+    elsewhere = value.klass.module.path != frame.analysis.target
+    if elsewhere and init is not None and not frame.analysis.offsets_of(site):
+        # Nobody interprets the methods of another file on their own: what `self` holds is learnt here.
+        inlining.call_function(frame, value.klass.node, Function(init, instance), Arguments(spread=True))
+    return instance

@@ -256,11 +256,11 @@ def _entered(
     if not isinstance(node, ast.Call) or expression is None or _is_own(inner):
         return value
     assert definition is not None
-    moves = not definition.body.gives and definition.name != "forward"
+    only_taken = not definition.body.gives and definition.name != "forward"
     caller = inner.caller
     assert caller is not None
     entry = Entry(
-        inner.context, node, expression, ast.unparse(node.func), caller.module.path, tracks(value) and moves
+        inner.context, node, expression, ast.unparse(node.func), caller.module.path, tracks(value), only_taken
     )
     key = inner.analysis.keys("entered", parameter)
     if lineage is not None and isinstance(value, (Tensor, Unknown, Object)):

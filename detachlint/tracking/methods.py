@@ -443,7 +443,9 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
     hanging = tuple(lineage for lineage in map(lineage_of, leaves) if lineage is not None)
     key = frame.analysis.keys("call", node)
     origin = Lineage(callee.key) if isinstance(callee, Unknown) else None
-    lineage = Lineage(key, hanging, call=origin, arity=len(values))
+    # `scaler.scale(loss)` is the loss, scaled: what proves the one proves the other.
+    scales = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "scale"
+    lineage = Lineage(key, hanging, call=origin, arity=0 if scales else len(values))
     facts = frame.analysis.facts
     for offset in frame.analysis.offsets_of(key):
         frame.live.cells.pop((key, offset), None)

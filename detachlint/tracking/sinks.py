@@ -21,8 +21,8 @@ from detachlint.tracking.places import OUTSIDE, Place
 from detachlint.tracking.selection import detachable
 from detachlint.tracking.values import (
     NONE,
-    Container,
     TEXT,
+    Container,
     Entry,
     Exit,
     Grad,
@@ -475,7 +475,7 @@ def _entry(frame: Frame, lineage: Lineage | None, path: str | None = None) -> En
         entry = ancestor.entered
         if entry is None or not entry.tracked or entry.context not in contexts:
             continue
-        if path is not None and entry.path != path:
+        if entry.path != path if path is not None else not entry.only_taken:
             continue
         if found is None or contexts[entry.context] < contexts[found.context]:
             found = entry

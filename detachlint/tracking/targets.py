@@ -130,7 +130,8 @@ def _through_setter(frame: Frame, node: ast.AST, base: Instance, name: str, valu
     if setter is not None:
         inlining.call_function(frame, node, Function(setter, base), Arguments((value,)))
         return True
-    hook = base.klass.method("__setattr__")
+    # `__setattr__` may detach what it stores; of what does not track there is nothing to learn.
+    hook = base.klass.method("__setattr__") if tracks(value) else None
     if hook is None or (frame.definition is not None and frame.definition is hook):
         return False
     inlining.call_function(frame, node, Function(hook, base), Arguments((Plain(name), value)))

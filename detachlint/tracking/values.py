@@ -21,7 +21,7 @@ import ast
 import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition
@@ -94,7 +94,10 @@ class Exit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """The call through which a value entered a function, and the argument expression it came from."""
+    """The call through which a value entered a function, and the argument expression it came from.
+
+    `only_taken`: the function gives nothing back, so that detaching the argument can't cut its result.
+    """
 
     context: int
     call: ast.expr
@@ -102,6 +105,7 @@ class Entry:
     callee: str
     path: str
     tracked: bool
+    only_taken: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,26 +259,26 @@ class ManagedBlock:
     value: Value
 
 
-Value: TypeAlias = Union[
-    Plain,
-    Tensor,
-    Unknown,
-    Module,
-    Object,
-    Library,
-    Tuple,
-    Sequence,
-    Container,
-    Instance,
-    Function,
-    Class,
-    Method,
-    Partial,
-    ModeSwitch,
-    Imported,
-    Namespace,
-    ManagedBlock,
-]
+Value: TypeAlias = (
+    Plain
+    | Tensor
+    | Unknown
+    | Module
+    | Object
+    | Library
+    | Tuple
+    | Sequence
+    | Container
+    | Instance
+    | Function
+    | Class
+    | Method
+    | Partial
+    | ModeSwitch
+    | Imported
+    | Namespace
+    | ManagedBlock
+)
 
 PLAIN = Plain()
 NONE = Plain(None)

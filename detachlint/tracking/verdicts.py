@@ -22,9 +22,13 @@ def events(analysis: Analysis, path: str) -> list[Event]:
 def _keeps(analysis: Analysis, path: str) -> list[Event]:
     uses = analysis.fates.uses
     needed = {(_where(keep.node), keep.part) for keep in analysis.fates.keeps if _is_needed(analysis, keep)}
+    # What a function returns is its callers' to judge: those in sight, where the file is the whole program.
+    judged_elsewhere = set() if _is_program(analysis) else _returned(analysis)
     reported: dict[tuple[int, int], Event] = {}
     for keep in analysis.fates.keeps:
         if keep.path != path or (_where(keep.node), keep.part) in needed:
+            continue
+        if not keep.spent and (_where(keep.node), keep.part) in judged_elsewhere:
             continue
         if not _chains(analysis, keep) and not is_wasted(keep, uses.get(keep.place, {})):
             continue
@@ -43,6 +47,23 @@ def _is_needed(analysis: Analysis, keep: Keep) -> bool:
 def _chains(analysis: Analysis, keep: Keep) -> bool:
     """A registered buffer that is computed from itself: a later backward through it would raise."""
     return keep.how == "statistic" and keep.place in analysis.buffers and keep.carried is not False
+
+
+def _returned(analysis: Analysis) -> set[tuple[tuple[int, int], str]]:
+    uses = analysis.fates.uses
+    keeps = analysis.fates.keeps
+    return {(_where(keep.node), keep.part) for keep in keeps if Use.RETURNED in uses.get(keep.place, {})}
+
+
+def _is_program(analysis: Analysis) -> bool:
+    """Whether the file is run, not imported: it ends in `if __name__ == "__main__"`, or does work at its top."""
+    for module in analysis.modules.values():
+        for part in module.tree.body:
+            if isinstance(part, ast.If) and "__main__" in ast.dump(part.test):
+                return True
+            if isinstance(part, (ast.For, ast.While, ast.With)):
+                return True
+    return False
 
 
 def _where(node: ast.AST) -> tuple[int, int]:
