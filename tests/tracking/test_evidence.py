@@ -72,7 +72,7 @@ class Trainer:
 def f(model, a, b):
     model(a).sum().backward()
     model(b).numpy()  #! numpy
-=== scaler | a call of one argument proves nothing of it, `scaler.scale(loss)` neither
+=== scaler
 def f(model, loader, criterion, scaler):
     for a, b in loader:
         loss = criterion(model(a), b)

@@ -218,6 +218,31 @@ def f(loader):
         loss = net(a).sum()
         loss.backward()
         meter.update(loss, len(a))
+=== a buffer of the project that takes a whole row | what comes in by `*row` is told in the callee
+class Buffer:
+    def __init__(self):
+        self.rows = []
+    def add(self, *row):
+        self.rows.append(row)
+def f(loader):
+    buffer = Buffer()
+    for a in loader:
+        y = net(a)
+        y.sum().backward()
+        buffer.add(a, y)  #! store
+=== a logger of the project that takes keywords
+class Logger:
+    def __init__(self):
+        self.sums = {}
+    def update(self, **values):
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0) + value
+def f(loader):
+    logger = Logger()
+    for a in loader:
+        loss = net(a).sum()
+        loss.backward()
+        logger.update(loss=loss, rate=0.1)  #! logger
 === a meter that gets the number
 class Meter:
     def __init__(self):
@@ -598,14 +623,16 @@ def test_escaped_and_returned(body):
 
 def test_an_event_answers_three_questions():
     """Why it tracks, what the sink does, why no backward needs it; and what to detach."""
-    (event,) = events(program("""
+    (event,) = events(
+        program("""
         def f(loader):
             total = 0
             for a in loader:
                 loss = net(a).sum()
                 loss.backward()
                 total += loss
-    """))
+    """)
+    )
     why, sink, fate = (note.text for note in event.notes)
     assert "output of `net` requires grad" in why
     assert "`total` keeps it" in sink

@@ -1,7 +1,10 @@
 """Every form of statement and expression carries a tracking value, and stays silent once it is cut."""
 
+import ast
+import sys
+
 import pytest
-from programs import cases, check, check_cut
+from programs import cases, check, check_cut, program
 
 # Each program is run twice: with a tracking VALUE its marked lines are told, with a detached one nothing is.
 STATEMENTS = cases("""
@@ -406,6 +409,9 @@ np.stack((VALUE, x))  #! numpy
 === starred display
 rows = [VALUE, VALUE]
 np.stack([*rows])  #! numpy
+=== set display
+for y in {VALUE, VALUE}:
+    y.numpy()  #! numpy
 === dict display and items
 for name, y in {"y": VALUE}.items():
     y.numpy()  #! numpy
@@ -595,3 +601,60 @@ def test_statements(body):
 def test_expressions(body):
     check(body)
     check_cut(body)
+
+
+@pytest.mark.parametrize("operator", "+ - * / // % ** @".split())
+def test_arithmetic_keeps_the_graph(operator):
+    check(f"(VALUE {operator} x).numpy()  #! numpy")
+    check(f"(x {operator} VALUE).numpy()  #! numpy")
+    check(f"y = x\ny = y * 1\ny {operator}= VALUE\ny.numpy()  #! numpy")
+    check_cut(f"(VALUE {operator} x).numpy()")
+
+
+@pytest.mark.parametrize("operator", "< <= > >= == !=".split())
+def test_a_comparison_cuts_the_graph(operator):
+    check(f"(VALUE {operator} x).numpy()")
+    check(f"(x {operator} VALUE).numpy()")
+
+
+@pytest.mark.parametrize("operator", "& | ^ << >>".split())
+def test_what_works_on_integers_only_has_no_graph(operator):
+    check(f"((VALUE > 0) {operator} (x > 0)).numpy()")
+    check(f"(VALUE.long() {operator} 1).numpy()")
+
+
+@pytest.mark.parametrize("question", ["is None", "is not None", "in [1]", "not in [1]"])
+def test_a_question_gives_a_bool(question):
+    check(f"np.asarray(VALUE {question})")
+
+
+def test_signs():
+    check("(-VALUE).numpy()  #! numpy")
+    check("(+VALUE).numpy()  #! numpy")
+    check("(~(VALUE > 0)).numpy()")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="except* is newer")
+def test_exception_groups():
+    body = "try:\n    y = VALUE\nexcept* ValueError:\n    y = x\ny.numpy()  #! numpy"
+    check(body)
+    check_cut(body)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="type parameters are newer")
+def test_type_parameters():
+    body = "type T = int\ndef f[A](y: A) -> A:\n    return y\nf(VALUE).numpy()  #! numpy"
+    check(body)
+    check_cut(body)
+
+
+def test_no_form_of_statement_pattern_or_expression_is_left_out():
+    import test_functions
+
+    tables = (STATEMENTS, EXPRESSIONS, test_functions.FUNCTIONS, test_functions.CLASSES)
+    trees = (ast.parse(program(case.values[0])) for table in tables for case in table)
+    met = {type(node) for tree in trees for node in ast.walk(tree)}
+    tested_above = {"TryStar", "TypeAlias", "TemplateStr", "Interpolation"}
+    kinds = [*ast.stmt.__subclasses__(), *ast.pattern.__subclasses__(), *ast.expr.__subclasses__()]
+    old = {"Num", "Str", "Bytes", "NameConstant", "Ellipsis"}
+    assert {kind.__name__ for kind in kinds if kind not in met} <= tested_above | old

@@ -57,6 +57,24 @@ def f(phase):
     with torch.set_grad_enabled(phase == "train"):
         y = net(x)
         y.numpy()  #! numpy
+=== set_grad_enabled(variable), and the same variable asked | a mode by a variable is not tied to the variable
+def f(loader, train):
+    with torch.set_grad_enabled(train):
+        for a in loader:
+            y = net(a)
+            if train:
+                y.sum().backward()
+            else:
+                y.numpy()
+=== set_grad_enabled(phase == "train"), and the phase asked | a mode by a variable is not tied to the variable
+def f(loader, phase):
+    for a in loader:
+        with torch.set_grad_enabled(phase == "train"):
+            y = net(a)
+            if phase == "train":
+                y.sum().backward()
+        if phase == "val":
+            y.numpy()
 === set_grad_enabled statement
 torch.set_grad_enabled(False)
 y = net(x)
