@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import expressions, sinks, targets
+from detachlint.tracking import expressions, inplace, keeping, targets
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.places import OUTSIDE, Place, element
 from detachlint.tracking.values import (
@@ -35,7 +35,7 @@ def augmented(frame: Frame, node: ast.AugAssign) -> None:
     if place is None and isinstance(node.target, ast.Name):
         place = targets.name_place(frame, node.target.id)
     if _adds(value, new):
-        new = sinks.accumulated(frame, node, node.target, _incoming(value, new), node.value, place, "add")
+        new = keeping.accumulated(frame, node, node.target, _incoming(value, new), node.value, place, "add")
         new = _together(frame, node, old, new)
     _store(frame, node.target, new)
 
@@ -64,8 +64,8 @@ def _extend(frame: Frame, node: ast.AugAssign, old: Container, value: Value) -> 
     added = expressions.iterate(frame, value, node)
     for site in old.sites:
         place = element(site)
-        sinks.collected(frame, node, "+=", added, node.value, place, frame.born(site))
-        frame.add(place, sinks.marked(frame, node, added, place))
+        keeping.collected(frame, node, "+=", added, node.value, place, frame.born(site))
+        frame.add(place, keeping.marked(frame, node, added, place))
 
 
 def _store(frame: Frame, target: ast.expr, value: Value) -> None:
@@ -93,7 +93,7 @@ def rebound(frame: Frame, node: ast.stmt, target: ast.expr, value: Value, writte
         return _blended_input(frame, node, target, value, written, place)
     how = _how(written, own)
     leaf = frame.analysis.seen[incoming[0]]
-    kept = sinks.accumulated(frame, node, target, leaf, incoming[0], place, how)
+    kept = keeping.accumulated(frame, node, target, leaf, incoming[0], place, how)
     return expressions.derive(frame, node, [kept, value], summed=how == "add")
 
 
@@ -101,10 +101,10 @@ def _blended_input(
     frame: Frame, node: ast.stmt, target: ast.expr, value: Tensor, written: ast.expr, place: Place
 ) -> Value | None:
     """A registered buffer that is blended with what `forward` computes from its inputs."""
-    leaf = sinks.layer_input(frame, node, value) if place in frame.analysis.buffers else None
+    leaf = inplace.layer_input(frame, node, value) if place in frame.analysis.buffers else None
     if leaf is None:
         return None
-    return sinks.accumulated(frame, node, target, leaf, written, place, "statistic")
+    return keeping.accumulated(frame, node, target, leaf, written, place, "statistic")
 
 
 def _outlives(frame: Frame, place: Place) -> bool:

@@ -1,7 +1,7 @@
 """What a condition says of the values it asks about.
 
-`if isinstance(x, Tensor)`, `if x.requires_grad`, `if x is None`, `if train`: on either side more is known than
-before, and a tool that forgets it reports what cannot happen.
+`if isinstance(x, Tensor)`, `if x.requires_grad`, `if x is None`, `if train`: on either side more is known
+than before, and a tool that forgets it reports what cannot happen.
 """
 
 from __future__ import annotations

@@ -177,7 +177,7 @@ def _loss_of(frame: Frame, value: Value) -> Value:
 
 def _export(frame: Frame, state: State) -> None:
     """Leave what the objects from outside hold now, for the functions that find them next."""
-    roots = [site for site in getattr(frame.receiver, "sites", ())]
+    roots = list(getattr(frame.receiver, "sites", ()))
     roots += [place[0] for place in state.cells if _is_outside(frame, state, place)]
     seen: set[int] = set()
     while roots:

@@ -15,7 +15,19 @@ import re
 from collections.abc import Callable
 from collections.abc import Sequence as Many
 
-from detachlint.tracking import calls, classes, conditions, containers, imports, methods, sinks, targets
+from detachlint.tracking import (
+    calls,
+    classes,
+    conditions,
+    containers,
+    imports,
+    keeping,
+    methods,
+    passages,
+    sinks,
+    targets,
+    tracked,
+)
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.environment import join_states
@@ -224,7 +236,7 @@ def _text(frame: Frame, node: ast.AST, left: str, right: Value, op: ast.operator
 def text_of(frame: Frame, node: ast.AST, value: Value) -> Value:
     """The text of a value: of a tracking tensor it says `grad_fn=`."""
     measure(frame, value, node)
-    leaf = sinks.tracking_leaf(frame, value)
+    leaf = tracked.tracking_leaf(frame, value)
     if leaf is None:
         return PLAIN
     return Object(TEXT, frame.analysis.keys("text", node), Grad.TRACKS, origin_of(leaf), lineage_of(leaf))
@@ -331,8 +343,8 @@ def _comprehension(frame: Frame, node: ast.ListComp | ast.SetComp | ast.Generato
     kind = "dict" if isinstance(node, ast.DictComp) else "list"
     found = Container((site,), kind)
     if not bounded:
-        sinks.comprehension(frame, node, body, value, element(site))
-    frame.add(element(site), sinks.marked(frame, node, value, element(site)))
+        keeping.comprehension(frame, node, body, value, element(site))
+    frame.add(element(site), keeping.marked(frame, node, value, element(site)))
     return found
 
 
@@ -397,7 +409,7 @@ def _await(frame: Frame, node: ast.Await) -> Value:
 
 def _yield(frame: Frame, node: ast.Yield) -> Value:
     value = evaluate(frame, node.value) if node.value is not None else PLAIN
-    frame.yields.append(sinks.leaving(frame, node, value, node.value))
+    frame.yields.append(passages.leaving(frame, node, value, node.value))
     frame.yield_mode = frame.live.mode
     return frame.analysis.unknown(frame.analysis.keys("item", node))
 

@@ -84,7 +84,7 @@ class Facts:
             self._prove_part(lineage, whole, note)
             return
         self._prove_callee(lineage, note)
-        # `criterion(net(x), y)`: the output tracks. `critic(x)` tracks for its own sake and says nothing of x.
+        # `criterion(net(x), y)`: the output tracks. `critic(x)` tracks by itself and says nothing of x.
         candidates = self._candidates(lineage) if lineage.arity != 1 else []
         if lineage.summed:
             for parent in candidates:

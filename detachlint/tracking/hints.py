@@ -1,6 +1,6 @@
 """What an annotation tells of a parameter or variable.
 
-`net: nn.Module` is evidence that calling it tracks, `x: Tensor` that it is a tensor, no more. `Optional[...]`,
+`net: nn.Module` is evidence that calling it tracks, `x: Tensor` that it is a tensor. `Optional[...]`,
 `X | None` and quoted names are looked through; of a union the first kind that is known counts.
 """
 

@@ -109,7 +109,7 @@ _BINDING = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, a
 
 
 def run_top_level(frame: Frame, body: list[ast.stmt]) -> None:
-    """Interpret a file's top level. What is defined there is the same from everywhere: it leaves the state."""
+    """Interpret a file's top level. What it defines is the same from everywhere: it leaves the state."""
     for statement in body:
         interpreter.run(frame, [statement])
         if isinstance(statement, _BINDING) and frame.state is not None:

@@ -1,7 +1,7 @@
 """Calls of the project's own functions: the body is interpreted with the arguments at hand.
 
 That is a summary instantiated at the call: what is returned for these arguments, what is kept of them and
-where, what is backpropagated, in which grad mode. A bound on depth and on work, and the cut at recursion, keep
+where, what is backpropagated, in which grad mode. A bound on depth and work, and the cut at recursion, keep
 it finite; beyond them a call is one of code that cannot be seen.
 """
 

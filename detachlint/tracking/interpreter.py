@@ -21,7 +21,7 @@ from detachlint.tracking import (
     inlining,
     library,
     modes,
-    sinks,
+    passages,
     targets,
 )
 from detachlint.tracking.analysis import Frame, Loop
@@ -127,7 +127,7 @@ def _augmented(frame: Frame, node: ast.AugAssign) -> None:
 
 def _return(frame: Frame, node: ast.Return) -> None:
     value = expressions.evaluate(frame, node.value) if node.value is not None else NONE
-    value = sinks.leaving(frame, node, value, node.value)
+    value = passages.leaving(frame, node, value, node.value)
     if frame.caller is not None:
         library.use(frame, node, value, Use.HANDED_BACK)
     frame.returns.append((value, frame.live, node))

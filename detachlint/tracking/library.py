@@ -11,7 +11,17 @@ import ast
 from collections.abc import Sequence as Many
 
 from detachlint.models import Call
-from detachlint.tracking import backward, containers, expressions, methods, modes, python_functions, sinks
+from detachlint.tracking import (
+    backward,
+    containers,
+    expressions,
+    inplace,
+    methods,
+    modes,
+    python_functions,
+    sinks,
+    tracked,
+)
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.fates import Use
@@ -107,7 +117,7 @@ def apply(
         loss = operands[0] if speaks and operands else arguments.get(0)
         backward.backward(frame, node, loss or PLAIN, arguments)
         return NONE
-    if call.sink == "copy" and any(sinks.tracking_leaf(frame, operand) for operand in operands):
+    if call.sink == "copy" and any(tracked.tracking_leaf(frame, operand) for operand in operands):
         return frame.analysis.unknown(frame.analysis.keys("copy", node))
     if call.result == "arguments":
         found = arguments.positional
@@ -117,7 +127,7 @@ def apply(
     if call.result == "fresh":
         return _fresh_tensor(frame, node, name, arguments)
     if call.result == "into":
-        return sinks.into(frame, node, name, receiver, arguments)
+        return inplace.into(frame, node, name, receiver, arguments)
     if not call.deep and call.result in ("derived", "view", "fresh"):
         operands = [operand for operand in operands if not isinstance(operand, (Tuple, Sequence, Container))]
     if call.result == "reduce":

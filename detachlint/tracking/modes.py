@@ -3,8 +3,8 @@
 The mode decides twice: an operation under `no_grad` builds no graph, and numpy refuses a tensor only while
 the mode is on where it is asked (measured; `tests/models` repeats it). Forms:
 `with torch.no_grad():`, the decorator, the decorator without parentheses, `set_grad_enabled(x)` as block and
-as statement, `enable_grad` inside, a project's own context manager around any of these. What looks like one and
-is none: a bare `torch.no_grad()` statement, the decorator on an `async def` or on a class.
+as statement, `enable_grad` inside, a project's own context manager around any of these. What looks like one
+and is none: a bare `torch.no_grad()` statement, the decorator on an `async def` or on a class.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Project:
         self._found: dict[tuple[str, Path], Path | None] = {}
 
     def locate(self, dotted: str, near: Path) -> Path | None:
-        """The file of the module `dotted`, seen from a file that imports it; None if it is not the project's."""
+        """The file of the module `dotted`, seen from the file `near`; None if it is not the project's."""
         key = (dotted, near.parent)
         if key not in self._found:
             self._found[key] = self._search(dotted, near)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import containers, expressions, sinks
+from detachlint.tracking import containers, expressions, keeping
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.places import element
@@ -67,16 +67,16 @@ def _add(
     value = arguments.positional[index]
     written = arguments.expressions[index] if index < len(arguments.expressions) else None
     for site in receiver.sites:
-        sinks.collected(frame, node, name, value, written, element(site), frame.born(site))
-        frame.add(element(site), sinks.marked(frame, node, value, element(site)))
+        keeping.collected(frame, node, name, value, written, element(site), frame.born(site))
+        frame.add(element(site), keeping.marked(frame, node, value, element(site)))
 
 
 def _extend(frame: Frame, node: ast.AST, receiver: Container, name: str, arguments: Arguments) -> None:
     value = expressions.iterate(frame, arguments.positional[0], node)
     written = arguments.expressions[0] if arguments.expressions else None
     for site in receiver.sites:
-        sinks.collected(frame, node, name, value, written, element(site), frame.born(site))
-        frame.add(element(site), sinks.marked(frame, node, value, element(site)))
+        keeping.collected(frame, node, name, value, written, element(site), frame.born(site))
+        frame.add(element(site), keeping.marked(frame, node, value, element(site)))
 
 
 def _update(frame: Frame, node: ast.AST, receiver: Container, arguments: Arguments) -> None:
@@ -132,6 +132,6 @@ def store_unknown(frame: Frame, node: ast.AST, receiver: Unknown, name: str, arg
         value = expressions.iterate(frame, value, node)
     written = arguments.expressions[index] if index < len(arguments.expressions) else None
     place = element(receiver.key)
-    sinks.collected(frame, node, name, value, written, place, frame.born(receiver.key), seen=False)
-    frame.add(place, sinks.marked(frame, node, value, place))
+    keeping.collected(frame, node, name, value, written, place, frame.born(receiver.key), seen=False)
+    frame.add(place, keeping.marked(frame, node, value, place))
     return NONE

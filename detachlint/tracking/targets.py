@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import containers, expressions, inlining, methods, sinks
+from detachlint.tracking import containers, expressions, inlining, inplace, keeping, methods, sinks
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.places import OUTSIDE, Place, attribute, element
@@ -118,7 +118,7 @@ def store_attribute(frame: Frame, node: ast.AST, base: Value, name: str, value: 
         return
     places = _attribute_places(frame, base, name)
     for place in places:
-        held = sinks.marked(frame, node, value, place)
+        held = keeping.marked(frame, node, value, place)
         if len(places) == 1:
             frame.put(place, held)
         else:
@@ -154,14 +154,14 @@ def _assign_item(frame: Frame, target: ast.Subscript, value: Value, source: ast.
     base = expressions.evaluate(frame, target.value)
     index = expressions.evaluate(frame, target.slice)
     if isinstance(base, Tensor):
-        sinks.written_into(frame, target, base, value, source, "[...] =")
+        inplace.written_into(frame, target, base, value, source, "[...] =")
     elif isinstance(base, Container):
         _put_item(frame, target, base, index, value, source)
     elif isinstance(base, Unknown):
         place = expressions.item_place(base.key, index)
-        sinks.collected(frame, target, "[...] =", value, source, place, frame.born(base.key), seen=False)
+        keeping.collected(frame, target, "[...] =", value, source, place, frame.born(base.key), seen=False)
         constant = isinstance(index, Plain) and isinstance(index.constant, (str, int))
-        (frame.put if constant else frame.add)(place, sinks.marked(frame, target, value, place))
+        (frame.put if constant else frame.add)(place, keeping.marked(frame, target, value, place))
     elif isinstance(base, Object) and base.name == ARRAY:
         sinks.array_item(frame, target, value, source)
     elif isinstance(base, Instance):
@@ -182,8 +182,8 @@ def _put_item(
     for site in base.sites:
         # One slot that is overwritten does not grow; a slot per step does.
         if not constant:
-            sinks.collected(frame, target, "[...] =", value, source, element(site), frame.born(site))
-    held = sinks.marked(frame, target, value, expressions.item_place(base.sites[0], index))
+            keeping.collected(frame, target, "[...] =", value, source, element(site), frame.born(site))
+    held = keeping.marked(frame, target, value, expressions.item_place(base.sites[0], index))
     containers.put(frame, base, index, held)
 
 

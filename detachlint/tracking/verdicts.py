@@ -56,7 +56,7 @@ def _returned(analysis: Analysis) -> set[tuple[tuple[int, int], str]]:
 
 
 def _is_program(analysis: Analysis) -> bool:
-    """Whether the file is run, not imported: it ends in `if __name__ == "__main__"`, or does work at its top."""
+    """Whether the file is run, not imported: it has a `__main__` block, or loops at its top level."""
     for module in analysis.modules.values():
         for part in module.tree.body:
             if isinstance(part, ast.If) and "__main__" in ast.dump(part.test):

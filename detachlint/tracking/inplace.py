@@ -1,0 +1,99 @@
+"""Writing into a tensor's memory: outside of no_grad the tensor becomes part of the graph.
+
+`buffer.mul_(m).add_(x)`, `buffer[i] = x`, `buffer.copy_(x)`: a buffer that outlives the iteration chains the
+graphs of all of them.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from detachlint.tracking import expressions, keeping, targets, tracked
+from detachlint.tracking.analysis import Frame
+from detachlint.tracking.arguments import Arguments
+from detachlint.tracking.fates import ancestors
+from detachlint.tracking.places import OUTSIDE, Place
+from detachlint.tracking.values import (
+    NONE,
+    Grad,
+    Tensor,
+    Value,
+    grad_of,
+    lineage_of,
+)
+
+
+def into(frame: Frame, node: ast.AST, name: str, receiver: Value | None, arguments: Arguments) -> Value:
+    """An in-place operation: the receiver starts to track if an argument does."""
+    values = arguments.values()
+    if not isinstance(receiver, Tensor):
+        return receiver or (values[0] if values else NONE)
+    position = max(range(len(values)), key=lambda index: grad_of(values[index]), default=None)
+    incoming = None if position is None else values[position]
+    given = [*arguments.expressions, *arguments.keyword_expressions.values()]
+    written = given[position] if position is not None and position < len(given) else None
+    method = name.rpartition(".")[2]
+    return written_into(frame, node, receiver, incoming or NONE, written, f".{method}")
+
+
+def written_into(
+    frame: Frame, node: ast.AST, receiver: Tensor, value: Value, written: ast.expr | None, how: str
+) -> Value:
+    """A tensor's memory is written: outside of no_grad it becomes part of the graph."""
+    if not frame.grad_on:
+        return receiver
+    leaf = tracked.tracking_leaf(frame, value) or layer_input(frame, node, value)
+    if leaf is None:
+        return receiver
+    base = targets.base_of(frame, node.value if isinstance(node, ast.Subscript) else node)
+    place = targets.place_of(frame, base) if base is not None else None
+    if place is None or _is_view_of_data(base):
+        return expressions.derive(frame, node, [receiver, leaf])
+    if not tracked.tracking_leaf(frame, value) and place not in frame.analysis.buffers:
+        return expressions.derive(frame, node, [receiver, value])
+    born = born_of(frame, place)
+    result = expressions.derive(frame, node, [receiver, leaf])
+    if not receiver.leaf and (born < frame.depth or born == OUTSIDE):
+        outside = place[1][0] in ".[" and frame.born(place[0]) == OUTSIDE
+        sink = "statistic" if outside or _is_running(how) else "collect"
+        text = f"{ast.unparse(base) if base is not None else ''}{how}"
+        keeping.keep(frame, _statement(frame, node), sink, text, leaf, written, place, born)
+    frame.put(place, keeping.marked(frame, node, result, place))
+    return result
+
+
+def layer_input(frame: Frame, node: ast.AST, value: Value) -> Value | None:
+    """A value that a layer's forward computed from its inputs.
+
+    Whether these track is up to the layers before it; behind one that is trained they do. That is enough
+    where a registered buffer is concerned, which must never take on a graph, and nowhere else.
+    """
+    definition = frame.definition
+    if definition is None or definition.owner is None or not definition.owner.is_module:
+        return None
+    if definition.name != "forward" or grad_of(value) is not Grad.UNKNOWN:
+        return None
+    own = set(definition.node.args.args[1:])
+    things = (frame.analysis.keys.thing(a.key) for a in ancestors(lineage_of(value)) if a.key >= 0)
+    if not any(thing[0] == "arg" and thing[1] in own for thing in things):
+        return None
+    origin = frame.origin(
+        node, "it is computed from the inputs of `forward`, which track behind trained layers"
+    )
+    return Tensor(Grad.TRACKS, origin, lineage_of(value))
+
+
+def _is_running(how: str) -> bool:
+    return how not in ("[...] =", ".index_copy_", ".scatter_")
+
+
+def _statement(frame: Frame, node: ast.AST) -> ast.AST:
+    return frame.statement if frame.statement is not None and isinstance(node, ast.Subscript) else node
+
+
+def _is_view_of_data(base: ast.expr | None) -> bool:
+    return isinstance(base, ast.Attribute) and base.attr == "data"
+
+
+def born_of(frame: Frame, place: Place) -> int:
+    return frame.born(place[0]) if place[1][0] in ".[" else frame.born(place)

@@ -1,0 +1,302 @@
+"""What is kept beyond its time.
+
+Putting a value into a place that outlives it is not wrong by itself: the keep is written down and waits for
+the fate of its place (`fates`). A row (a tuple, a dict, a named tuple) is written down field by field,
+because one may be needed while another is not. What a module collects for its own output is not kept.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import replace
+
+from detachlint.tracking import containers, inplace, passages, tracked
+from detachlint.tracking.analysis import Frame
+from detachlint.tracking.fates import Keep, Use, ancestors, is_spent
+from detachlint.tracking.places import OUTSIDE, Place
+from detachlint.tracking.selection import detachable
+from detachlint.tracking.values import (
+    NONE,
+    Container,
+    Grad,
+    Instance,
+    Lineage,
+    Object,
+    Origin,
+    Sequence,
+    Tensor,
+    Tuple,
+    Unknown,
+    Value,
+    lineage_of,
+    origin_of,
+    tracks,
+    with_lineage,
+)
+
+
+def marked(frame: Frame, node: ast.AST, value: Value, place: Place) -> Value:
+    """The value as it is read back from `place`: it remembers where it was kept."""
+    if isinstance(value, (Tensor, Unknown, Object)):
+        if value.lineage is None and not tracks(value):
+            return value
+        parents = (value.lineage,) if value.lineage is not None else ()
+        return with_lineage(value, Lineage(frame.analysis.keys("kept", node), parents, place))
+    if isinstance(value, Tuple):
+        items = enumerate(value.items)
+        inner = [marked(frame, node, part, (place[0], f"{place[1]}.{index}")) for index, part in items]
+        return replace(value, items=tuple(inner))
+    if isinstance(value, Sequence):
+        return Sequence(marked(frame, node, value.element, place))
+    if isinstance(value, Container) and value.kind == "dict" and len(value.sites) == 1:
+        return _marked_row(frame, node, value, place)
+    if isinstance(value, Container):
+        for cell in containers.places(frame, value):
+            held = frame.get(cell)
+            if isinstance(held, (Tensor, Unknown, Tuple)):
+                frame.put(cell, marked(frame, node, held, place))
+    if isinstance(value, Instance):
+        for site in value.sites:
+            for offset in frame.analysis.offsets_of(site):
+                held = frame.get((site, offset))
+                if isinstance(held, Tensor):
+                    frame.put((site, offset), marked(frame, node, held, place))
+    return value
+
+
+def _marked_row(frame: Frame, node: ast.AST, value: Container, place: Place) -> Container:
+    """A dict as it is read back: a copy, because the one at hand is not read from the place."""
+    copy = frame.analysis.keys("row", node, value.sites[0], frame.context)
+    frame.live.born[copy] = frame.born(value.sites[0])
+    for cell in containers.places(frame, value):
+        held = frame.get(cell)
+        if held is not None:
+            frame.put((copy, cell[1]), marked(frame, node, held, (place[0], place[1] + cell[1])))
+    return replace(value, sites=(copy,))
+
+
+def collected(
+    frame: Frame,
+    node: ast.AST,
+    name: str,
+    value: Value,
+    written: ast.expr | None,
+    place: Place,
+    born: int,
+    seen: bool = True,
+) -> None:
+    """A container got one more element; `seen` says that nobody else can hold the container unseen."""
+    if born >= frame.depth and born != OUTSIDE:
+        return
+    in_loop = frame.depth > frame.entry_depth
+    how = "collect" if in_loop else "store"
+    callee = _receiver_text(node, name)
+    keep(frame, node, how, callee, value, written, place, born, seen)
+
+
+def _receiver_text(node: ast.AST, name: str) -> str:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return ast.unparse(node.func)
+    if isinstance(node, ast.Subscript):
+        return f"{ast.unparse(node.value)}{name}"
+    return name
+
+
+def keep(
+    frame: Frame,
+    node: ast.AST,
+    how: str,
+    callee: str,
+    value: Value,
+    written: ast.expr | None,
+    place: Place,
+    born: int,
+    seen: bool = True,
+    read: bool = False,
+) -> None:
+    """`value` is kept in `place`, which outlives it; `read`: the place must be read to be reported."""
+    if _is_local_to_forward(frame, born) and not _is_spent_already(frame, value):
+        return
+    for part, expression, suffix in _parts(frame, value, written):
+        leaf = _kept_leaf(frame, part)
+        if leaf is not None:
+            place_of_part = (place[0], place[1] + suffix)
+            _keep_leaf(frame, node, how, callee, leaf, expression, place_of_part, born, seen, read, suffix)
+    if not seen:
+        frame.analysis.fates.use_place(place, Use.ESCAPED, node)
+
+
+def _is_local_to_forward(frame: Frame, born: int) -> bool:
+    """Whether a module computes its output here: what it collects on the way is for its output."""
+    current: Frame | None = frame
+    while current is not None:
+        definition = current.definition
+        owner = definition.owner if definition is not None else None
+        is_forward = definition is not None and definition.name in ("forward", "__call__")
+        if owner is not None and owner.is_module and is_forward and born >= current.entry_depth:
+            return True
+        current = current.caller
+    return False
+
+
+def _is_spent_already(frame: Frame, value: Value) -> bool:
+    """Whether a backward has consumed the value's graph already."""
+    leaf = tracked.tracking_leaf(frame, value)
+    return leaf is not None and is_spent(lineage_of(leaf), frame.live)
+
+
+def _parts(
+    frame: Frame, value: Value, written: ast.expr | None
+) -> Iterator[tuple[Value, ast.expr | None, str]]:
+    """The fields of a kept row, each with its expression: one may be needed while another is not."""
+    if isinstance(value, Tuple):
+        for position, item in enumerate(value.items):
+            yield item, _field_expression(value, written, position), f".{position}"
+    elif isinstance(value, Container) and value.kind == "dict" and len(value.sites) == 1:
+        for place in containers.places(frame, value):
+            yield frame.get(place) or NONE, _key_expression(written, place[1]), place[1]
+    else:
+        yield value, written, ""
+
+
+def _field_expression(value: Tuple, written: ast.expr | None, position: int) -> ast.expr | None:
+    if isinstance(written, ast.Tuple) and len(written.elts) == len(value.items):
+        return written.elts[position]
+    if isinstance(written, ast.Call) and value.fields:
+        named = {keyword.arg: keyword.value for keyword in written.keywords}
+        if value.fields[position] in named:
+            return named[value.fields[position]]
+        return written.args[position] if position < len(written.args) else None
+    return written
+
+
+def _key_expression(written: ast.expr | None, offset: str) -> ast.expr | None:
+    if not isinstance(written, ast.Dict):
+        return written
+    for key, value in zip(written.keys, written.values, strict=True):
+        if isinstance(key, ast.Constant) and f"[{key.value!r}]" == offset:
+            return value
+    return written
+
+
+def _keep_leaf(
+    frame: Frame,
+    node: ast.AST,
+    how: str,
+    callee: str,
+    leaf: Value,
+    written: ast.expr | None,
+    place: Place,
+    born: int,
+    seen: bool,
+    read: bool,
+    part: str,
+) -> None:
+    lineage = lineage_of(leaf)
+    entry, exit_ = passages.entry_of(frame, lineage), passages.exit_of(lineage)
+    if entry is not None and passages.is_inside(frame, place[0], entry.context):
+        entry = None
+    path, stands, sink = frame.module.path, node, how
+    if entry is not None:
+        path, stands, written, callee = entry.path, entry.call, entry.argument, entry.callee
+        sink = "store" if how != "add" and _is_collection(frame) else "logger"
+    detach, unfixable = detachable(frame, written)
+    if not detach and written is not None and not tracks(frame.analysis.seen.get(written, NONE)):
+        detach, unfixable = (written,), None
+    if entry is None and exit_ is not None:
+        path, stands, sink, callee = exit_.path, exit_.node, "step", exit_.function
+        detach, unfixable = exit_.detach, exit_.unfixable
+    frame.analysis.fates.keeps.append(
+        Keep(
+            place=place,
+            how=sink,
+            callee=callee,
+            path=path,
+            node=stands,
+            detach=detach,
+            origin=origin_of(leaf),
+            lineage=lineage,
+            outlives="the call" if born == OUTSIDE else "the iteration",
+            depth=frame.depth,
+            born=born,
+            unfixable=unfixable,
+            spent=is_spent(lineage, frame.live),
+            private=seen and not read and born != OUTSIDE,
+            bracketed=_is_inference(frame, lineage),
+            part=part,
+        )
+    )
+
+
+def _is_inference(frame: Frame, lineage: Lineage | None) -> bool:
+    """Whether a module that was put into eval mode here made the value, from inputs that do not track."""
+    evaluating = frame.live.evaluating
+    if not evaluating:
+        return False
+    return any(a.call is not None and a.call.key in evaluating for a in ancestors(lineage))
+
+
+def _is_collection(frame: Frame) -> bool:
+    """Whether the object that keeps is there to be read from: a data set, a buffer that is sampled."""
+    owner = frame.definition.owner if frame.definition is not None else None
+    if owner is None:
+        return False
+    names = ("__getitem__", "__iter__", "sample", "pop")
+    return any(owner.method(name) is not None for name in names) or any(
+        name.endswith("Dataset") for name in owner.libraries()
+    )
+
+
+def _kept_leaf(frame: Frame, value: Value) -> Value | None:
+    leaf = tracked.tracking_leaf(frame, value)
+    if leaf is not None and not tracked.is_leaf(leaf):
+        return leaf
+    if isinstance(value, Unknown):
+        for offset, note in frame.analysis.facts.parts.get(value.key, {}).items():
+            part = frame.get((value.key, offset))
+            if part is None or tracks(part):
+                return Tensor(Grad.TRACKS, Origin(note.path, note.node, note.text), value.lineage)
+    return None
+
+
+def comprehension(frame: Frame, node: ast.expr, body: ast.expr, value: Value, place: Place) -> None:
+    """`losses = [f(x) for x in xs]` collects what `f` makes, if the list gets a name."""
+    statement = frame.statement
+    if not isinstance(statement, (ast.Assign, ast.AnnAssign, ast.Return)) or statement.value is not node:
+        return
+    if _was_kept(lineage_of(value)):
+        return
+    keep(frame, node, "collect", "the comprehension", value, body, place, frame.depth, read=True)
+
+
+def _was_kept(lineage: Lineage | None) -> bool:
+    """Whether the value was read from a place that keeps it anyway."""
+    stack, seen = [lineage], set[Lineage]()
+    while stack:
+        current = stack.pop()
+        if current is None or (current.key >= 0 and current.place is None):
+            return False
+        if current.place is None and current not in seen:
+            seen.add(current)
+            stack.extend(current.parents)
+    return True
+
+
+def accumulated(
+    frame: Frame,
+    node: ast.stmt,
+    target: ast.expr,
+    value: Value,
+    written: ast.expr,
+    place: Place | None,
+    how: str,
+) -> Value:
+    """A place took on a value computed from its own old one: the graphs of all iterations are chained."""
+    if place is None:
+        return value
+    born = inplace.born_of(frame, place)
+    if born >= frame.depth and born != OUTSIDE:
+        return value
+    keep(frame, node, how, f"{ast.unparse(target)}", value, written, place, born)
+    return marked(frame, node, value, place)
