@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import expressions, inplace, keeping, targets
+from detachlint.tracking import expressions, inplace, keeping, library, targets
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.places import OUTSIDE, Place, element
 from detachlint.tracking.values import (
@@ -37,6 +37,10 @@ def augmented(frame: Frame, node: ast.AugAssign) -> None:
     if _adds(value, new):
         new = keeping.accumulated(frame, node, node.target, _incoming(value, new), node.value, place, "add")
         new = _together(frame, node, old, new)
+    if isinstance(node.target, (ast.Attribute, ast.Subscript)):
+        owner = frame.analysis.seen.get(node.target.value)
+        if isinstance(owner, Unknown):
+            library.escape(frame, node, [new, value])
     _store(frame, node.target, new)
 
 

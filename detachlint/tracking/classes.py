@@ -200,7 +200,8 @@ def _tensor_attribute(frame: Frame, base: Tensor, name: str, node: ast.AST) -> V
 
 def _module_attribute(frame: Frame, base: Module, name: str) -> Value:
     if name in ("weight", "bias", "weight_ih_l0", "weight_hh_l0"):
-        return Tensor(base.trainable, lineage=Lineage(base.key), leaf=True)
+        lineage = Lineage(frame.analysis.keys("parameters of", base.key))
+        return Tensor(base.trainable, lineage=lineage, leaf=True)
     if name == "module":
         return base
     if name == "training":

@@ -369,7 +369,8 @@ def iterate(frame: Frame, value: Value, node: ast.AST) -> Value:
 def _part_of_module(frame: Frame, module: Module, node: ast.AST) -> Value:
     if module.name.rpartition(".")[2] in ("ParameterList", "ParameterDict"):
         origin = frame.origin(node, "a parameter requires grad")
-        return Tensor(module.trainable, origin, Lineage(module.key), leaf=True)
+        lineage = Lineage(frame.analysis.keys("parameters of", module.key))
+        return Tensor(module.trainable, origin, lineage, leaf=True)
     return module.child if module.child is not None else module
 
 

@@ -288,6 +288,8 @@ def module_output(
     """The output of a module with parameters that require grad, or not, on these inputs."""
     if not frame.grad_on:
         return CLEAR
+    if frame.analysis.keys("call", node) in frame.analysis.facts.modules:
+        return frame.analysis.unknown(frame.analysis.keys("call", node))
     trainable = Grad.TRACKS if sure else trainable
     hanging = tuple(lineage for lineage in map(lineage_of, operands) if lineage is not None)
     call = Lineage(module) if module is not None else None

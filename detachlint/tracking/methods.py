@@ -56,6 +56,7 @@ _SHOW_MODULE_BARE = frozenset({"train", "eval", "zero_grad", "half", "cuda"})
 _GIVE_SELF = frozenset(
     {"train", "eval", "to", "cuda", "cpu", "half", "float", "double", "bfloat16", "apply", "share_memory"}
 )
+_PARAMETERS = "parameters of"
 _STORE = frozenset({"append", "extend", "add", "insert", "appendleft", "put", "push", "put_nowait"})
 
 
@@ -83,6 +84,10 @@ def call_method(frame: Frame, node: ast.AST, receiver: Value, name: str, argumen
 def _tensor_method(frame: Frame, node: ast.AST, receiver: Tensor, name: str, arguments: Arguments) -> Value:
     if name == "requires_grad_":
         return _require_grad(frame, node, receiver, arguments)
+    if name in _SHOW_MODULE and receiver.lineage is not None:
+        # What looked like an output is a module itself: `net = Net(...)` with a class that came as argument.
+        note = frame.note(node, f"`.{name}()` shows that it is a module")
+        frame.analysis.facts.modules.setdefault(receiver.lineage.key, note)
     if name == "detach_":
         targets.rebind(frame, node, CLEAR)
         expressions.measure(frame, receiver, node)
@@ -140,14 +145,16 @@ def _owners(frame: Frame, value: Value, limit: int = 4) -> list[int]:
     lineage = lineage_of(value)
     if lineage is None or not isinstance(value, Tensor) or not value.leaf:
         return []
-    return [origin.key for origin in ancestors(lineage) if origin.key >= 0]
+    things = (frame.analysis.keys.thing(origin.key) for origin in ancestors(lineage) if origin.key >= 0)
+    return [thing[1] for thing in things if thing[0] == _PARAMETERS and isinstance(thing[1], int)]
 
 
 def parameters(frame: Frame, node: ast.AST, owner: Value, kind: str) -> Value:
     """The parameters of a module: leaves that require grad, which remember whose they are."""
     frozen = any(frame.analysis.facts.is_frozen(key) for key in _owners(frame, owner))
     owners = _owners(frame, owner) or [frame.analysis.keys("call", node)]
-    lineage = Lineage(-1, tuple(map(Lineage, owners)))
+    keys = frame.analysis.keys
+    lineage = Lineage(-1, tuple(Lineage(keys(_PARAMETERS, owner)) for owner in owners))
     origin = frame.origin(node, "a module's parameters require grad")
     grad = Grad.CLEAR if frozen else Grad.TRACKS
     leaf = Tensor(grad, None if frozen else origin, lineage, leaf=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import containers, expressions, inlining, inplace, keeping, methods, sinks
+from detachlint.tracking import containers, expressions, inlining, inplace, keeping, library, methods, sinks
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.places import OUTSIDE, Place, attribute, element
@@ -116,6 +116,8 @@ def store_attribute(frame: Frame, node: ast.AST, base: Value, name: str, value: 
     """`base.name = value`, through a property's setter or `__setattr__` where there is one."""
     if isinstance(base, Instance) and _through_setter(frame, node, base, name, value):
         return
+    if isinstance(base, Unknown):
+        library.escape(frame, node, [value])
     places = _attribute_places(frame, base, name)
     for place in places:
         held = keeping.marked(frame, node, value, place)
