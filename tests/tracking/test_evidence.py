@@ -202,6 +202,19 @@ def f(model, loader):
         loss = outputs.loss
         loss.backward()
         loss.numpy()  #! numpy
+=== loss and something else from one call | one item of a call's result speaks for the others
+def f(model: nn.Module, loader, criterion):
+    for a, b in loader:
+        loss, items = criterion(model(a), b)
+        loss.backward()
+        items.numpy()
+        loss.numpy()  #! numpy
+=== output and hidden state from one call
+def f(model, loader, criterion):
+    for a, b in loader:
+        out, hidden = model(a)
+        criterion(out, b).backward()
+        hidden.numpy()  #! numpy
 === closure for the optimizer
 def f(model, a, b, optimizer, criterion):
     def closure():
