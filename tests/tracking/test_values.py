@@ -4,7 +4,7 @@ import ast
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from detachlint.tracking.fates import ancestors
@@ -37,7 +37,9 @@ from detachlint.tracking.values import (
     with_lineage,
 )
 
-quick = settings(max_examples=150, derandomize=True, database=None, deadline=None)
+quick = settings(max_examples=60, derandomize=True, database=None, deadline=None)
+# What is known to be wrong needs no smallest example.
+known = settings(quick, phases=[Phase.generate])
 ORIGINS = tuple(Origin("x.py", ast.Name(id=name), name) for name in "abc")
 LINEAGES = (None, Lineage(1), Lineage(2), Lineage(3, (Lineage(1),)))
 
@@ -113,7 +115,7 @@ def test_join_is_associative(a, b, c):
 
 
 @pytest.mark.xfail(strict=True, reason="of two kinds that say nothing of each other the first is taken")
-@quick
+@known
 @given(ANY, ANY)
 def test_join_of_different_kinds_is_commutative(a, b):
     assert gist(join(a, b)) == gist(join(b, a))
@@ -126,7 +128,7 @@ def test_tracking_wins(a, b):
 
 
 @pytest.mark.xfail(strict=True, reason="a tracking tuple or sequence gives way to something unknown")
-@quick
+@known
 @given(ANY, ANY)
 def test_tracking_wins_over_every_kind(a, b):
     assert tracks(join(a, b)) or not (tracks(a) or tracks(b))
