@@ -67,6 +67,8 @@ def _decorate(frame: Frame, definition: FunctionDefinition) -> None:
     for decorator in getattr(node, "decorator_list", []):
         value = expressions.evaluate(frame, decorator)
         mode = decorator_mode(value, frame.analysis.models)
+        if mode is None and isinstance(value, Function) and _switches_off(value.definition.node):
+            mode = GradMode.OFF
         if mode is not None and not isinstance(node, ast.AsyncFunctionDef):
             definition.mode = mode
         name = _last_name(decorator)
@@ -76,6 +78,13 @@ def _decorate(frame: Frame, definition: FunctionDefinition) -> None:
             definition.kind = name
         if name in ("contextmanager", "asynccontextmanager"):
             definition.is_context_manager = True
+
+
+def _switches_off(node: FunctionNode) -> bool:
+    """Whether a decorator of the project runs what it wraps with grad mode off."""
+    blocks = (part for part in ast.walk(node) if isinstance(part, (ast.With, ast.AsyncWith)))
+    names = (_last_name(item.context_expr) for block in blocks for item in block.items)
+    return any(name in ("no_grad", "inference_mode") for name in names)
 
 
 def _last_name(node: ast.expr) -> str:

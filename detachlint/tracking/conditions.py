@@ -100,7 +100,11 @@ def _narrow_none(frame: Frame, test: ast.Compare, outcome: bool) -> None:
         return
     if test.comparators[0].value is not None:
         return
-    if isinstance(test.ops[0], ast.Is) is outcome:
+    if isinstance(test.ops[0], ast.Is) is not outcome:
+        return
+    if isinstance(test.left, ast.Attribute) and test.left.attr == "grad_fn":
+        _set(frame, test.left.value, CLEAR)
+    else:
         _set(frame, test.left, NONE)
 
 

@@ -99,7 +99,16 @@ def item_of(frame: Frame, base: Value, index: Value, node: ast.AST) -> Value:
     if isinstance(base, Sequence):
         return base.element
     assert isinstance(base, Container)
-    return _stored(frame, base, constant, node)
+    return _stored(frame, base, _from_front(frame, base, constant), node)
+
+
+def _from_front(frame: Frame, base: Container, constant: object) -> object:
+    """The position that a negative index means, where all items stand at known positions."""
+    if not isinstance(constant, int) or constant >= 0 or base.kind == "dict" or len(base.sites) != 1:
+        return constant
+    if frame.get(element(base.sites[0])) is not None:
+        return constant
+    return max(constant + len(places(frame, base)), 0)
 
 
 def _stored(frame: Frame, base: Container, constant: object, node: ast.AST) -> Value:

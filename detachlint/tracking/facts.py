@@ -68,35 +68,36 @@ class Facts:
         """Record that what `lineage` stands for was backpropagated at `note`."""
         self._candidate.clear()
         if lineage is not None:
-            self._prove(lineage, note, set())
+            self._prove(lineage, note, set(), summand=True)
 
-    def _prove(self, lineage: Lineage, note: Note, seen: set[Lineage]) -> None:
+    def _prove(self, lineage: Lineage, note: Note, seen: set[Lineage], summand: bool = False) -> None:
         if lineage in seen:
             return
         seen.add(lineage)
         if lineage.key < 0 or _is_passage(lineage):
             for parent in lineage.parents:
-                self._prove(parent, note, seen)
+                self._prove(parent, note, seen, summand)
             return
         self.tracking.setdefault(lineage.key, note)
         whole = self._whole(lineage)
         if whole is not lineage:
-            self._prove_part(lineage, whole, note)
+            self._prove_part(lineage, whole, note, summand)
             return
         self._prove_callee(lineage, note)
         # `criterion(net(x), y)`: the output tracks. `critic(x)` tracks by itself and says nothing of x.
         candidates = self._candidates(lineage) if lineage.arity != 1 else []
         if lineage.summed:
             for parent in candidates:
-                self._prove(parent, note, seen)
+                self._prove(parent, note, seen, summand)
         elif len({self._whole(parent) for parent in candidates}) == 1:
             self._prove(self._whole(candidates[0]), note, seen)
 
-    def _prove_part(self, part: Lineage, whole: Lineage, note: Note) -> None:
+    def _prove_part(self, part: Lineage, whole: Lineage, note: Note, summand: bool) -> None:
         offset = str(self.keys.thing(part.key)[2])
         self.parts.setdefault(whole.key, {}).setdefault(offset, note)
-        # `out, hidden = net(x)` says what kind of thing `net` is; `step(batch)["loss"]` says it of the loss.
-        if offset[1:-1].isdigit():
+        # `out, hidden = net(x)`, of which `out` goes into a loss, says what kind of thing `net` is. Of
+        # `loss, log = step(batch)` and `step(batch)["loss"]` the backward speaks of the loss alone.
+        if offset[1:-1].isdigit() and not summand:
             self._prove_callee(whole, note)
 
     def _prove_callee(self, lineage: Lineage, note: Note) -> None:

@@ -52,7 +52,6 @@ class Keep:
     unfixable: str | None = None
     spent: bool = False
     spent_by: Origin | None = None
-    sibling: str | None = None
     private: bool = True
     carried: bool | None = None
     bracketed: bool = False
@@ -137,7 +136,7 @@ def is_wasted(keep: Keep, uses: dict[Use, ast.AST]) -> bool:
     """The verdict: nobody can, or nobody does, differentiate what was kept."""
     if keep.carried is False or Use.DIFFERENTIATED in uses:
         return False
-    if keep.spent or keep.sibling is not None:
+    if keep.spent:
         return True
     if Use.RETURNED in uses:
         return False

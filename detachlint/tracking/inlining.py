@@ -241,7 +241,11 @@ def bind(inner: Frame, function: Function, arguments: Arguments, node: ast.AST) 
             value = arguments.keywords[parameter.arg]
             taken[parameter.arg] = _entered(inner, node, value, expression, parameter)
     _defaults(inner, definition, taken, unsure=arguments.spread)
-    _rest(inner, spec, given[len(positional) :], arguments, taken, node)
+    extra = [
+        value if spec.vararg is None else _entered(inner, node, value, expression, spec.vararg)
+        for value, expression in list(zip(given, written, strict=False))[len(positional) :]
+    ]
+    _rest(inner, spec, extra, arguments, taken, node)
     for name, value in taken.items():
         place = (inner.scope, name)
         inner.put(place, value)

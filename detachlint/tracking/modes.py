@@ -20,6 +20,8 @@ def switch_of(result: object, argument: Value | None) -> ModeSwitch | None:
         if isinstance(argument, Plain) and isinstance(argument.constant, bool):
             return ModeSwitch(GradMode.ON if argument.constant else GradMode.OFF)
         return ModeSwitch(GradMode.ON)
+    if result == "grad-off" and isinstance(argument, Plain) and argument.constant is False:
+        return ModeSwitch(GradMode.ON)
     mode = _RESULTS.get(result) if isinstance(result, str) else None
     return None if mode is None else ModeSwitch(mode)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from dataclasses import replace
 
 from detachlint.tracking import calls, containers, expressions, targets
 from detachlint.tracking.analysis import Frame
@@ -77,6 +78,12 @@ def _list(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
     found = containers.make(frame, node, [], keyed=False)
     containers.add(frame, found, expressions.iterate(frame, value, node))
     return found
+
+
+def _deque(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
+    found = _list(frame, node, arguments)
+    bounded = arguments.get(1, "maxlen") not in (None, NONE)
+    return replace(found, kind="ring") if bounded and isinstance(found, Container) else found
 
 
 def _tuple(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
@@ -242,7 +249,7 @@ _FUNCTIONS: dict[str, _Handler] = {
     "builtins.list": _list,
     "builtins.set": _list,
     "builtins.frozenset": _list,
-    "collections.deque": _list,
+    "collections.deque": _deque,
     "queue.Queue": _list,
     "builtins.tuple": _tuple,
     "builtins.dict": _dict,

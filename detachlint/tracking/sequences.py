@@ -67,7 +67,9 @@ def _add(
     value = arguments.positional[index]
     written = arguments.expressions[index] if index < len(arguments.expressions) else None
     for site in receiver.sites:
-        keeping.collected(frame, node, name, value, written, element(site), frame.born(site))
+        # A deque with a bound holds its last graphs and no more.
+        if receiver.kind != "ring":
+            keeping.collected(frame, node, name, value, written, element(site), frame.born(site))
         frame.add(element(site), keeping.marked(frame, node, value, element(site)))
 
 

@@ -401,6 +401,8 @@ def _join_sites(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...
 # What a value yields to when kinds differ: `None` or a number before the loop gives way to what the loop
 # puts there; evidence of tracking outlives everything.
 def _join_mixed(left: Value, right: Value) -> Value:
+    if isinstance(left, ModeSwitch) or isinstance(right, ModeSwitch):
+        return ModeSwitch(GradMode.ON)
     for first, second in ((left, right), (right, left)):
         if isinstance(first, Plain):
             return second
