@@ -103,6 +103,9 @@ class Facts:
     def _prove_callee(self, lineage: Lineage, note: Note) -> None:
         if lineage.call is None:
             return
+        thing = self.keys.thing(lineage.call.key)
+        if thing[0] in ("part", "element") and str(thing[2]).startswith("["):
+            return  # `transforms[name](x)`: one of many functions, which need not be modules
         table = self.differentiable if self._candidates(lineage) else self.modules
         table.setdefault(lineage.call.key, note)
 

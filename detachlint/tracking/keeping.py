@@ -36,7 +36,7 @@ from detachlint.tracking.values import (
 )
 
 
-def marked(frame: Frame, node: ast.AST, value: Value, place: Place) -> Value:
+def marked(frame: Frame, node: ast.AST, value: Value, place: Place, limit: int = 4) -> Value:
     """The value as it is read back from `place`: it remembers where it was kept."""
     if isinstance(value, (Tensor, Unknown, Object)):
         if value.lineage is None and not tracks(value):
@@ -50,7 +50,7 @@ def marked(frame: Frame, node: ast.AST, value: Value, place: Place) -> Value:
     if isinstance(value, Sequence):
         return Sequence(marked(frame, node, value.element, place))
     if isinstance(value, Container) and value.kind == "dict" and len(value.sites) == 1:
-        return _marked_row(frame, node, value, place)
+        return _marked_row(frame, node, value, place, limit)
     if isinstance(value, Container):
         for cell in containers.places(frame, value):
             held = frame.get(cell)
@@ -65,14 +65,16 @@ def marked(frame: Frame, node: ast.AST, value: Value, place: Place) -> Value:
     return value
 
 
-def _marked_row(frame: Frame, node: ast.AST, value: Container, place: Place) -> Container:
+def _marked_row(frame: Frame, node: ast.AST, value: Container, place: Place, limit: int) -> Container:
     """A dict as it is read back: a copy, because the one at hand is not read from the place."""
+    if limit == 0:
+        return value
     copy = frame.analysis.keys("row", node, value.sites[0], frame.context)
     frame.live.born[copy] = frame.born(value.sites[0])
     for cell in containers.places(frame, value):
         held = frame.get(cell)
         if held is not None:
-            frame.put((copy, cell[1]), marked(frame, node, held, (place[0], place[1] + cell[1])))
+            frame.put((copy, cell[1]), marked(frame, node, held, (place[0], place[1] + cell[1]), limit - 1))
     return replace(value, sites=(copy,))
 
 

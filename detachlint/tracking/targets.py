@@ -120,7 +120,9 @@ def store_attribute(frame: Frame, node: ast.AST, base: Value, name: str, value: 
         library.escape(frame, node, [value])
     places = _attribute_places(frame, base, name)
     for place in places:
-        held = keeping.marked(frame, node, value, place)
+        # An object or container stays itself: the place it is held in says nothing of what it holds.
+        alias = isinstance(value, (Container, Instance))
+        held = value if alias else keeping.marked(frame, node, value, place)
         if len(places) == 1:
             frame.put(place, held)
         else:
