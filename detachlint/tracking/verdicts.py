@@ -8,6 +8,7 @@ from dataclasses import replace
 from detachlint.tracking.analysis import Analysis
 from detachlint.tracking.events import Event, EventKind, Note
 from detachlint.tracking.fates import Keep, Use, is_wasted
+from detachlint.tracking.places import Place
 
 
 def events(analysis: Analysis, path: str) -> list[Event]:
@@ -28,14 +29,20 @@ def _keeps(analysis: Analysis, path: str) -> list[Event]:
     for keep in analysis.fates.keeps:
         if keep.path != path or (_where(keep.node), keep.part) in needed:
             continue
-        if not keep.spent and (_where(keep.node), keep.part) in judged_elsewhere:
-            continue
-        if not _chains(analysis, keep) and not is_wasted(keep, uses.get(keep.place, {})):
+        if not _chains(analysis, keep) and not _is_wrong(keep, uses, judged_elsewhere):
             continue
         event = _event(keep, uses.get(keep.place, {}))
         known = reported.get(_where(keep.node))
         reported[_where(keep.node)] = event if known is None else _merged(known, event)
     return list(reported.values())
+
+
+def _is_wrong(
+    keep: Keep, uses: dict[Place, dict[Use, ast.AST]], judged_elsewhere: set[tuple[tuple[int, int], str]]
+) -> bool:
+    if not keep.spent and (_where(keep.node), keep.part) in judged_elsewhere:
+        return False
+    return is_wasted(keep, uses.get(keep.place, {}))
 
 
 def _is_needed(analysis: Analysis, keep: Keep) -> bool:
