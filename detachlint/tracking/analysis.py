@@ -82,8 +82,14 @@ class Analysis:
     def effects(self) -> tuple[int, ...]:
         """Changes with everything that an interpretation leaves behind, other than names and values."""
         fates = self.fates
-        uses = sum(map(len, fates.uses.values()))
-        return (self.facts.size(), len(fates.keeps), uses, len(self.events), self.writes, len(self.hooks))
+        return (
+            self.facts.size(),
+            len(fates.keeps),
+            fates.noted,
+            len(self.events),
+            self.writes,
+            len(self.hooks),
+        )
 
     def unknown(self, key: int, lineage: Lineage | None = None) -> Value:
         """A value of which nothing is known but what facts say of its definition."""

@@ -64,6 +64,7 @@ class Fates:
 
     uses: dict[Place, dict[Use, ast.AST]] = field(default_factory=dict)
     keeps: list[Keep] = field(default_factory=list)
+    noted: int = 0
     _walked: dict[Use, set[Lineage]] = field(default_factory=dict)
 
     def use(self, lineage: Lineage | None, use: Use, node: ast.AST) -> None:
@@ -76,12 +77,15 @@ class Fates:
                 continue
             walked.add(current)
             if current.place is not None:
-                self.uses.setdefault(current.place, {}).setdefault(use, node)
+                self.use_place(current.place, use, node)
             stack.extend(current.parents)
 
     def use_place(self, place: Place, use: Use, node: ast.AST) -> None:
         """Note `use` for a place itself, a container that was handed on."""
-        self.uses.setdefault(place, {}).setdefault(use, node)
+        found = self.uses.setdefault(place, {})
+        if use not in found:
+            found[use] = node
+            self.noted += 1
 
     def settle(self, state: State, depth: int) -> None:
         """At the end of an iteration of the loop at `depth`, or of a call: see what was spent meanwhile."""

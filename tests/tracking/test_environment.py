@@ -200,7 +200,7 @@ def f(flag):
     if y.requires_grad and flag:
         y = y.detach()
     y.numpy()  #! numpy
-=== y.grad_fn | `if y.grad_fn is not None` is not read like `if y.requires_grad`
+=== y.grad_fn
 def f(flag):
     y = net(x) if flag else x
     if y.grad_fn is not None:

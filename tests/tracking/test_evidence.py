@@ -202,7 +202,7 @@ def f(model, loader):
         loss = outputs.loss
         loss.backward()
         loss.numpy()  #! numpy
-=== loss and something else from one call | one item of a call's result speaks for the others
+=== loss and something else from one call
 def f(model: nn.Module, loader, criterion):
     for a, b in loader:
         loss, items = criterion(model(a), b)

@@ -456,7 +456,7 @@ rows[0].numpy()  #! numpy
 === list negative index
 rows = [x, VALUE]
 rows[-1].numpy()  #! numpy
-=== list negative index of the clear one | a negative index joins all items
+=== list negative index of the clear one
 rows = [VALUE, x]
 rows[-1].numpy()
 === list plus list

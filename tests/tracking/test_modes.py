@@ -31,7 +31,7 @@ y.numpy()
 with torch.inference_mode(mode=True):
     y = net(x)
 y.numpy()
-=== inference_mode(False) is no mode | inference_mode's argument is not read
+=== inference_mode(False) is no mode
 with torch.inference_mode(False):
     y = net(x)
 y.numpy()  #! numpy
@@ -136,7 +136,7 @@ def f(train):
     with torch.enable_grad() if train else torch.no_grad():
         y = net(x)
     return y.numpy()  #! numpy
-=== conditional context, nullcontext | the join of a mode switch and a null context is the mode switch
+=== conditional context, nullcontext
 def f(train):
     context = contextlib.nullcontext() if train else torch.no_grad()
     with context:
@@ -271,7 +271,7 @@ def evaluating(function):
 def f():
     return net(x)
 f().numpy()
-=== own decorator, its body is under no_grad too | a decorated function is still interpreted alone with grad mode on
+=== own decorator, its body is under no_grad too
 def evaluating(function):
     @functools.wraps(function)
     def wrapper(*args, **kwargs):

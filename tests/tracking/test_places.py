@@ -199,7 +199,7 @@ def f(loader):
         y.backward()
         kept.append(y)  #! collect
         n += 1
-=== a bounded deque | a deque with maxlen is taken for one without
+=== a bounded deque
 from collections import deque
 def f(loader):
     kept = deque(maxlen=5)

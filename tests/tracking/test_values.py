@@ -212,7 +212,6 @@ def test_a_module_that_may_be_trainable_is():
     assert join(trainable, frozen) is trainable
 
 
-@pytest.mark.xfail(strict=True, reason="no_grad on one path counts as no_grad on both")
 @pytest.mark.parametrize("other", [Library("contextlib.nullcontext"), ModeSwitch(GradMode.ON), PLAIN])
 def test_a_mode_that_may_be_on_is_no_mode(other):
     off = ModeSwitch(GradMode.OFF)
