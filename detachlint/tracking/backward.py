@@ -12,7 +12,7 @@ import ast
 from detachlint.tracking import expressions, library
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
-from detachlint.tracking.fates import Use, spend
+from detachlint.tracking.fates import Use, ancestors, spend
 from detachlint.tracking.values import Grad, Value, grad_of, lineage_of
 
 
@@ -33,7 +33,9 @@ def differentiate_by(frame: Frame, node: ast.AST, inputs: Value) -> None:
     """`autograd.grad(outputs, inputs)`: the inputs require grad too, or torch would raise."""
     note = frame.note(node, f"`{_text(node)}` differentiates with respect to it: it requires grad")
     for leaf in expressions.flatten(frame, inputs):
-        if grad_of(leaf) is Grad.UNKNOWN:
+        # What came in through a call may have been made to require grad for this very purpose.
+        came_in = any(ancestor.entered is not None for ancestor in ancestors(lineage_of(leaf)))
+        if grad_of(leaf) is Grad.UNKNOWN and not came_in:
             frame.analysis.facts.prove(lineage_of(leaf), note)
 
 

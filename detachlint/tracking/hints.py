@@ -27,6 +27,7 @@ from detachlint.tracking.values import (
     Value,
 )
 
+_ANY_MODULE = "torch.nn.Module"
 _PLAIN = frozenset({"int", "float", "str", "bool", "bytes"})
 _TENSORS = frozenset({"torch.Tensor", "torch.FloatTensor"})
 _INTEGERS = frozenset({"torch.LongTensor", "torch.IntTensor", "torch.BoolTensor"})
@@ -87,8 +88,16 @@ def _named(frame: Frame, value: Value, key: int) -> Value | None:
     if klass.kind == "module":
         frozen = frame.analysis.facts.is_frozen(key)
         trainable = Grad.CLEAR if frozen or not klass.parameters else Grad.TRACKS
+        if trainable is Grad.TRACKS and name == _ANY_MODULE and _is_composed(frame):
+            # A module made of others names them all `nn.Module`, a resize or an activation too.
+            trainable = Grad.UNKNOWN
         return Module(name, trainable, key)
     return Object(name, key)
+
+
+def _is_composed(frame: Frame) -> bool:
+    definition = frame.definition
+    return definition is not None and definition.name == "__init__"
 
 
 def _instance(frame: Frame, value: Class, key: int) -> Instance:
