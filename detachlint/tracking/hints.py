@@ -97,7 +97,9 @@ def _named(frame: Frame, value: Value, key: int) -> Value | None:
 
 def _is_composed(frame: Frame) -> bool:
     definition = frame.definition
-    return definition is not None and definition.name == "__init__"
+    if definition is None or definition.owner is None:
+        return False
+    return definition.owner.is_module and definition.name == "__init__"
 
 
 def _instance(frame: Frame, value: Class, key: int) -> Instance:
