@@ -290,6 +290,9 @@ def instantiate(
     arguments: Arguments,
 ) -> Value:
     """A new object of a class of the project: its `__init__` is run with these arguments."""
+    if any(m.kind == "tensor" for name in klass.libraries() for m in frame.analysis.models.lineage(name)):
+        operands = [value for value in arguments.values() if isinstance(value, (Tensor, Unknown))]
+        return expressions.derive(frame, node, operands, view=True)
     site = frame.site(node, "object")
     instance = Instance((site,), klass)
     if klass.is_dataclass or klass.is_namedtuple:

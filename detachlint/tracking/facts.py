@@ -85,7 +85,10 @@ class Facts:
             return
         self._prove_callee(lineage, note)
         # `criterion(net(x), y)`: the output tracks. `critic(x)` tracks by itself and says nothing of x.
+        # The loss functions of this world take their input first.
         candidates = self._candidates(lineage) if lineage.arity != 1 else []
+        if lineage.arity > 1 and candidates and candidates[0] is not lineage.parents[0]:
+            candidates = []
         if lineage.summed:
             for parent in candidates:
                 self._prove(parent, note, seen, summand)

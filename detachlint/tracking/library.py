@@ -87,6 +87,8 @@ def _construct(
 
 def _module(frame: Frame, name: str, key: int, parameters: bool, arguments: Arguments) -> Module:
     children = [leaf for value in arguments.values() for leaf in expressions.flatten(frame, value)]
+    for part in children:
+        _show_module(frame, name, part)
     inner = [child for child in children if isinstance(child, Module)]
     inner_instances = [child for child in children if isinstance(child, Instance)]
     trainable = Grad.TRACKS if parameters else Grad.CLEAR
@@ -100,6 +102,21 @@ def _module(frame: Frame, name: str, key: int, parameters: bool, arguments: Argu
     if frame.analysis.facts.is_frozen(key):
         trainable = Grad.CLEAR
     return Module(name, trainable, key, child if isinstance(child, (Module, Instance)) else None)
+
+
+def _show_module(frame: Frame, name: str, part: Value) -> None:
+    """What `nn.Sequential` and its kin are given are modules: `block(...)` made one, it was not called."""
+    if name.rpartition(".")[2] not in ("Sequential", "ModuleList", "ModuleDict"):
+        return
+    lineage = lineage_of(part)
+    while lineage is not None and lineage.place is not None and lineage.parents:
+        lineage = lineage.parents[0]
+    if lineage is None or lineage.key < 0 or frame.analysis.keys.thing(lineage.key)[0] != "call":
+        return
+    statement = frame.statement
+    if statement is not None:
+        note = frame.note(statement, f"`{name}` takes modules")
+        frame.analysis.facts.modules.setdefault(lineage.key, note)
 
 
 def apply(
