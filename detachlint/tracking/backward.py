@@ -13,7 +13,7 @@ from detachlint.tracking import expressions, library
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.fates import Use, ancestors, spend
-from detachlint.tracking.values import Grad, Value, grad_of, lineage_of
+from detachlint.tracking.values import Grad, Lineage, Value, grad_of, lineage_of
 
 
 def backward(frame: Frame, node: ast.AST, value: Value, arguments: Arguments | None = None) -> None:
@@ -34,9 +34,20 @@ def differentiate_by(frame: Frame, node: ast.AST, inputs: Value) -> None:
     note = frame.note(node, f"`{_text(node)}` differentiates with respect to it: it requires grad")
     for leaf in expressions.flatten(frame, inputs):
         # What came in through a call may have been made to require grad for this very purpose.
-        came_in = any(ancestor.entered is not None for ancestor in ancestors(lineage_of(leaf)))
-        if grad_of(leaf) is Grad.UNKNOWN and not came_in:
+        lineage = lineage_of(leaf)
+        came_in = any(ancestor.entered is not None for ancestor in ancestors(lineage))
+        made_here = _is_result(frame, lineage)
+        if grad_of(leaf) is Grad.UNKNOWN and made_here and not came_in:
             frame.analysis.facts.prove(lineage_of(leaf), note)
+
+
+def _is_result(frame: Frame, lineage: Lineage | None) -> bool:
+    """Whether a value was computed here; an element of a list of parameters was not."""
+    while lineage is not None and lineage.place is not None and lineage.parents:
+        lineage = lineage.parents[0]
+    if lineage is None or lineage.key < 0:
+        return False
+    return frame.analysis.keys.thing(lineage.key)[0] != "element"
 
 
 def _text(node: ast.AST) -> str:

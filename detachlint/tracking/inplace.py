@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import expressions, keeping, targets, tracked
+from detachlint.tracking import expressions, keeping, passages, targets, tracked
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
-from detachlint.tracking.fates import ancestors
 from detachlint.tracking.places import OUTSIDE, Place
 from detachlint.tracking.values import (
     NONE,
@@ -53,7 +52,9 @@ def written_into(
         return expressions.derive(frame, node, [receiver, value])
     born = born_of(frame, place)
     result = expressions.derive(frame, node, [receiver, leaf])
-    if not receiver.leaf and (born < frame.depth or born == OUTSIDE):
+    # Only a tensor that did not track is changed; one of which nothing is known is somebody else's.
+    own = receiver.grad is Grad.CLEAR or place in frame.analysis.buffers
+    if own and not receiver.leaf and (born < frame.depth or born == OUTSIDE):
         outside = place[1][0] in ".[" and frame.born(place[0]) == OUTSIDE
         sink = "statistic" if outside or _is_running(how) else "collect"
         text = f"{ast.unparse(base) if base is not None else ''}{how}"
@@ -74,7 +75,8 @@ def layer_input(frame: Frame, node: ast.AST, value: Value) -> Value | None:
     if definition.name != "forward" or grad_of(value) is not Grad.UNKNOWN:
         return None
     own = set(definition.node.args.args[1:])
-    things = (frame.analysis.keys.thing(a.key) for a in ancestors(lineage_of(value)) if a.key >= 0)
+    made_of = passages.same_value(frame, lineage_of(value), ("call", "part", "element"))
+    things = (frame.analysis.keys.thing(ancestor.key) for ancestor in made_of if ancestor.key >= 0)
     if not any(thing[0] == "arg" and thing[1] in own for thing in things):
         return None
     origin = frame.origin(

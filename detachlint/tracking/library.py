@@ -108,15 +108,17 @@ def _show_module(frame: Frame, name: str, part: Value) -> None:
     """What `nn.Sequential` and its kin are given are modules: `block(...)` made one, it was not called."""
     if name.rpartition(".")[2] not in ("Sequential", "ModuleList", "ModuleDict"):
         return
-    lineage = lineage_of(part)
-    while lineage is not None and lineage.place is not None and lineage.parents:
-        lineage = lineage.parents[0]
-    if lineage is None or lineage.key < 0 or frame.analysis.keys.thing(lineage.key)[0] != "call":
-        return
     statement = frame.statement
-    if statement is not None:
-        note = frame.note(statement, f"`{name}` takes modules")
-        frame.analysis.facts.modules.setdefault(lineage.key, note)
+    waiting = [lineage_of(part)]
+    while waiting and statement is not None:
+        lineage = waiting.pop()
+        if lineage is None:
+            continue
+        if lineage.key < 0 or lineage.place is not None:
+            waiting.extend(lineage.parents)
+        elif frame.analysis.keys.thing(lineage.key)[0] == "call":
+            note = frame.note(statement, f"`{name}` takes modules")
+            frame.analysis.facts.modules.setdefault(lineage.key, note)
 
 
 def apply(

@@ -75,7 +75,7 @@ def entry_of(frame: Frame, lineage: Lineage | None, path: str | None = None) -> 
         contexts[current.context] = current.level
         current = current.caller
     found: Entry | None = None
-    for ancestor in _same_value(frame, lineage):
+    for ancestor in same_value(frame, lineage):
         entry = ancestor.entered
         if entry is None or not entry.tracked or entry.context not in contexts:
             continue
@@ -102,7 +102,7 @@ def is_inside(frame: Frame, base: int, context: int) -> bool:
     return False
 
 
-def _same_value(frame: Frame, lineage: Lineage | None) -> Iterator[Lineage]:
+def same_value(frame: Frame, lineage: Lineage | None, ends: tuple[str, ...] = ("call",)) -> Iterator[Lineage]:
     """The definitions from which this value came by operators and passing on, not by another call."""
     stack = [lineage] if lineage is not None else []
     seen: set[Lineage] = set()
@@ -112,5 +112,5 @@ def _same_value(frame: Frame, lineage: Lineage | None) -> Iterator[Lineage]:
             continue
         seen.add(current)
         yield current
-        if current.key < 0 or frame.analysis.keys.thing(current.key)[0] != "call":
+        if current.key < 0 or frame.analysis.keys.thing(current.key)[0] not in ends:
             stack.extend(current.parents)

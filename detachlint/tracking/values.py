@@ -391,7 +391,8 @@ def _join_same(left: Value, right: Value) -> Value | None:
 def _join_tensors(left: Tensor, right: Tensor) -> Tensor:
     stronger = left if left.grad >= right.grad else right
     lineage = join_lineage(left.lineage, right.lineage)
-    return Tensor(stronger.grad, stronger.origin, lineage, left.leaf and right.leaf)
+    leaf = left.leaf and right.leaf if left.grad is right.grad else stronger.leaf
+    return Tensor(stronger.grad, stronger.origin, lineage, leaf)
 
 
 def _join_sites(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
