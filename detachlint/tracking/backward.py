@@ -47,7 +47,18 @@ def _is_result(frame: Frame, lineage: Lineage | None) -> bool:
         lineage = lineage.parents[0]
     if lineage is None or lineage.key < 0:
         return False
-    return frame.analysis.keys.thing(lineage.key)[0] != "element"
+    thing = frame.analysis.keys.thing(lineage.key)
+    return thing[0] not in ("call", "element") or (thing[0] == "call" and _stands_here(frame, thing[1]))
+
+
+def _stands_here(frame: Frame, node: object) -> bool:
+    """Whether a call stands in the function at hand, or in the one around it."""
+    definition = frame.definition
+    line = definition.node.lineno if definition is not None else 0
+    for part in frame.module.tree.body:
+        if part.lineno <= line <= (part.end_lineno or part.lineno):
+            return any(inner is node for inner in ast.walk(part))
+    return definition is None
 
 
 def _text(node: ast.AST) -> str:

@@ -328,7 +328,7 @@ def _comprehension(frame: Frame, node: ast.ListComp | ast.SetComp | ast.Generato
     bounded = False
     for generator in node.generators:
         source = evaluate(frame, generator.iter)
-        bounded = bounded or isinstance(source, (Module, Tuple, Tensor))
+        bounded = bounded or isinstance(source, (Module, Tuple, Tensor, Plain))
         targets.assign(frame, generator.target, iterate(frame, source, generator.iter))
         for test in generator.ifs:
             evaluate(frame, test)

@@ -99,7 +99,9 @@ def _is_composed(frame: Frame) -> bool:
     definition = frame.definition
     if definition is None or definition.owner is None:
         return False
-    return definition.owner.is_module and definition.name == "__init__"
+    owner = definition.owner
+    derived = bool(owner.is_module or owner.bases or owner.library_bases or owner.unseen_base)
+    return derived and definition.name == "__init__"
 
 
 def _instance(frame: Frame, value: Class, key: int) -> Instance:

@@ -409,7 +409,8 @@ def _join_mixed(left: Value, right: Value) -> Value:
             return second
     for first, second in ((left, right), (right, left)):
         if isinstance(first, Tensor) and isinstance(second, (Tuple, Sequence, Object)):
-            return _join_tensors(first, Tensor(grad_of(second), origin_of(second), lineage_of(second)))
+            other = Tensor(grad_of(second), origin_of(second), lineage_of(second), first.leaf)
+            return _join_tensors(first, other)
     for first, second in ((left, right), (right, left)):
         if isinstance(first, Tensor) and first.grad is Grad.TRACKS:
             return replace(first, lineage=join_lineage(first.lineage, lineage_of(second)))
