@@ -91,7 +91,9 @@ def derive(
         proven = frame.analysis.facts.tracking.get(key)
         if proven is not None:
             return Tensor(Grad.TRACKS, frame.origin(proven.node, proven.text), lineage)
-    return Tensor(grad, origin_of(strongest), lineage)
+    # Under no_grad a view of a leaf has no graph of its own, as the leaf has none.
+    leaf = not frame.grad_on and isinstance(strongest, Tensor) and strongest.leaf
+    return Tensor(grad, origin_of(strongest), lineage, leaf)
 
 
 def flatten(frame: Frame, value: Value, limit: int = 4) -> list[Value]:
