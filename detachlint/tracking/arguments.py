@@ -49,14 +49,3 @@ class Arguments:
         if isinstance(value, Plain) and isinstance(value.constant, (bool, type(None))):
             return bool(value.constant)
         return None
-
-    def shifted(self, first: Value) -> Arguments:
-        """The same with one more value in front: a receiver."""
-        return Arguments(
-            (first, *self.positional),
-            self.keywords,
-            (None, *self.expressions),
-            self.keyword_expressions,
-            self.spread,
-            self.hidden,
-        )

@@ -147,7 +147,7 @@ def attribute_of(frame: Frame, base: Value, name: str, node: ast.AST) -> Value:
         found = frame.get((base.scope, name))
         if isinstance(found, Imported):
             found = imports.resolve(frame, found)
-        return found if found is not None else _fresh(frame, node)
+        return found if found is not None else expressions.fresh(frame, node)
     if isinstance(base, Tensor):
         return _tensor_attribute(frame, base, name, node)
     if isinstance(base, Module):
@@ -228,7 +228,7 @@ def _class_attribute(frame: Frame, base: Class, name: str, node: ast.AST) -> Val
         stored = frame.get((klass.scope, name))
         if stored is not None:
             return stored
-    return _fresh(frame, node)
+    return expressions.fresh(frame, node)
 
 
 def instance_attribute(frame: Frame, base: Instance, name: str, node: ast.AST) -> Value:
@@ -368,7 +368,3 @@ def receiver_mode(frame: Frame, klass: ClassDefinition, name: str) -> GradMode |
             if name in model.grad_off:
                 return GradMode.OFF
     return None
-
-
-def _fresh(frame: Frame, node: ast.AST) -> Value:
-    return frame.analysis.unknown(frame.analysis.keys("item", node))

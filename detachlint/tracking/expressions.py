@@ -365,7 +365,7 @@ def iterate(frame: Frame, value: Value, node: ast.AST) -> Value:
         return methods.iterate_instance(frame, value, node)
     if isinstance(value, Object):
         return _iterate_object(frame, value, node)
-    return PLAIN if isinstance(value, Plain) else _fresh(frame, node)
+    return PLAIN if isinstance(value, Plain) else fresh(frame, node)
 
 
 def _part_of_module(frame: Frame, module: Module, node: ast.AST) -> Value:
@@ -380,10 +380,11 @@ def _iterate_object(frame: Frame, value: Object, node: ast.AST) -> Value:
     wrapped = frame.get(element(value.key))
     if wrapped is not None:
         return wrapped
-    return value if value.name == ARRAY or value.name.startswith("matplotlib.") else _fresh(frame, node)
+    return value if value.name == ARRAY or value.name.startswith("matplotlib.") else fresh(frame, node)
 
 
-def _fresh(frame: Frame, node: ast.AST) -> Value:
+def fresh(frame: Frame, node: ast.AST) -> Value:
+    """Something unknown that is read here."""
     return frame.analysis.unknown(frame.analysis.keys("item", node))
 
 
@@ -397,13 +398,9 @@ def _formatted(frame: Frame, node: ast.JoinedStr) -> Value:
         if isinstance(part, ast.FormattedValue):
             value = evaluate(frame, part.value)
             measure(frame, value, part)
-            if part.conversion in (ord("r"), ord("s"), ord("a")) or _is_text(value):
+            if part.conversion in (ord("r"), ord("s"), ord("a")) or tracked.is_text(value):
                 text = text_of(frame, node, value)
     return text
-
-
-def _is_text(value: Value) -> bool:
-    return isinstance(value, Object) and value.name == TEXT
 
 
 def _await(frame: Frame, node: ast.Await) -> Value:

@@ -51,7 +51,6 @@ class Keep:
     born: int
     unfixable: str | None = None
     spent: bool = False
-    spent_by: Origin | None = None
     private: bool = True
     carried: bool | None = None
     bracketed: bool = False

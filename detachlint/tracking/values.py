@@ -37,7 +37,7 @@ class Grad(enum.IntEnum):
 
 
 class GradMode(enum.Enum):
-    """Torch's grad mode; UNKNOWN counts as on, because on one path it is."""
+    """Torch's grad mode. One that is not known counts as on, because on one path it is."""
 
     ON = "on"
     OFF = "off"
