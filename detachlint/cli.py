@@ -328,9 +328,9 @@ class _Run:
             return summary(findings, self.fixed, self.settings.unsafe_fixes) + "\n"
         return "" if self.failed or not files else "Nothing to detach.\n"
 
-    def _lines_of(self) -> Callable[[str], Sequence[str]]:
+    def _lines_of(self) -> reports.LinesOf:
         @lru_cache(maxsize=16)
-        def lines_of(filename: str) -> Sequence[str]:
+        def lines_of(filename: str, cell: int | None = None) -> Sequence[str]:
             text = self.texts.get(filename)
             try:
                 return positions.split_lines(sources.read(filename).text if text is None else text)

@@ -3,6 +3,8 @@
 Everything here is frozen and free of syntax trees, so that it can be cached, compared, sorted, sent
 between processes and printed in any format. Rows and columns count from 1; columns count code points,
 as an editor shows them, not bytes.
+
+In a notebook, rows count inside a cell, and `cell` is its number among all cells of the notebook, from 1.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ class Step:
     location: Location
     end_location: Location
     text: str
+    cell: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Edit:
     location: Location
     end_location: Location
     content: str
+    cell: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,12 @@ class Finding:
     url: str | None = None
     cell: int | None = None
 
-    def sort_key(self) -> tuple[str, Location, str]:
+    def sort_key(self) -> tuple[str, int, Location, str]:
         """Order of reports: by file, place, code."""
-        return (self.filename, self.location, self.code)
+        return (self.filename, self.cell or 0, self.location, self.code)
+
+
+def line_of(place: Finding | Step) -> str:
+    """The file and line of a finding or step as reports write it: `a.py:3`, `a.ipynb:cell 2:3`."""
+    cell = "" if place.cell is None else f"cell {place.cell}:"
+    return f"{place.filename}:{cell}{place.location.row}"

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -37,12 +38,12 @@ FINDING = Finding(
 )
 
 
-def lines_of(filename: str) -> list[str]:
+def lines_of(filename: str, cell: int | None = None) -> list[str]:
     return split_lines(SOURCE) if filename == "train.py" else []
 
 
 def full(finding: Finding, width: int = 80, source: str = SOURCE) -> str:
-    return reports.render("full", [finding], lambda name: split_lines(source), width=width)
+    return reports.render("full", [finding], lambda name, cell: split_lines(source), width=width)
 
 
 def test_full_shows_code_trace_fix_and_page():
@@ -132,7 +133,7 @@ def test_carets_stand_under_wide_characters():
 
 
 def test_a_file_that_is_gone():
-    said = reports.render("full", [FINDING], lambda name: [])
+    said = reports.render("full", [FINDING], lambda name, cell: [])
     assert said.splitlines()[1].startswith("  1. train.py:3:")
 
 
@@ -253,3 +254,34 @@ def test_a_diff_can_be_applied(tmp_path, end):
     assert file.read_bytes() == new.encode()
     colored = diff(Source("x.py", old), new, color=True)
     assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == patch
+
+
+def test_places_in_a_notebook_name_the_cell():
+    finding = changed(cell=7, filename="nb.ipynb", trace=(replace(step(3, "spent", "nb.ipynb"), cell=5),))
+    assert text.concise([finding]).startswith("nb.ipynb:cell 7:4:2: DTL301 ")
+    asked = []
+
+    def cells_lines(filename, cell=None):
+        asked.append((filename, cell))
+        return split_lines(SOURCE)
+
+    said = reports.render("full", [finding], cells_lines)
+    assert "  1. nb.ipynb:cell 5:3: spent\n       loss.backward()\n" in said
+    assert set(asked) == {("nb.ipynb", 7), ("nb.ipynb", 5)}
+    (found,) = json.loads(reports.render("json", [finding], cells_lines))
+    assert (found["cell"], found["trace"][0]["cell"]) == (7, 5)
+    assert "line=1::" in reports.render("github", [finding], cells_lines)
+    assert "nb.ipynb:cell 7:4:2: DTL301" in reports.render("github", [finding], cells_lines)
+
+
+def test_a_change_in_another_cell_is_not_shown_as_a_line_of_this_one():
+    edits = (replace(insertion(4, 15), cell=2),)
+    finding = changed(cell=7, filename="nb.ipynb", fix=Fix("safe", "Detach it", edits))
+    said = reports.render("full", [finding], lambda name, cell: split_lines(SOURCE))
+    assert "loss.detach()" not in said
+    assert json.loads(reports.render("json", [finding], lines_of))[0]["fix"]["edits"][0]["cell"] == 2
+
+
+def test_findings_of_a_notebook_are_ordered_by_cell():
+    first, second = changed(cell=2, location=Location(9, 1)), changed(cell=10, location=Location(1, 1))
+    assert sorted([second, first], key=Finding.sort_key) == [first, second]

@@ -6,12 +6,16 @@ module is imported when it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from detachlint.findings import Finding
 
-LinesOf = Callable[[str], Sequence[str]]
-"""Gives the lines of a file that findings point into; empty when it can't be read any more."""
+
+class LinesOf(Protocol):
+    """Gives the lines of a file, or of a notebook's cell; empty when they can't be read any more."""
+
+    def __call__(self, filename: str, cell: int | None = None, /) -> Sequence[str]: ...
 
 
 def statistics(findings: Sequence[Finding], output_format: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from detachlint.findings import Finding, Step
+from detachlint.findings import Finding, Step, line_of
 
 
 def render(findings: Sequence[Finding]) -> str:
@@ -20,19 +20,21 @@ def _command(finding: Finding) -> str:
     start, end = finding.location, finding.end_location
     path = finding.filename.replace("\\", "/")
     properties = {"title": f"detachlint ({finding.code})", "file": path, "line": str(start.row)}
-    if end.row == start.row:
+    if finding.cell is not None:  # GitHub counts the lines of the notebook's JSON, which nobody reads
+        properties["line"] = "1"
+    elif end.row == start.row:
         properties |= {"col": str(start.column), "endLine": str(end.row), "endColumn": str(end.column)}
     else:  # GitHub takes columns only where a finding stays on its line
         properties["endLine"] = str(end.row)
     said = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
     steps = enumerate(finding.trace, 1)
     trace = "".join(f"\n{number}. {_place(step)}: {step.text}" for number, step in steps)
-    message = f"{path}:{start.row}:{start.column}: {finding.code} {finding.message}{trace}"
+    message = f"{_place(finding)}:{start.column}: {finding.code} {finding.message}{trace}"
     return f"::error {said}::{_data(message)}"
 
 
-def _place(step: Step) -> str:
-    return f"{step.filename}:{step.location.row}".replace("\\", "/")
+def _place(place: Finding | Step) -> str:
+    return line_of(place).replace("\\", "/")
 
 
 def _data(text: str) -> str:

@@ -53,6 +53,7 @@ def _fix(fix: Fix) -> dict[str, Any]:
             "content": edit.content,
             "location": _location(edit.location),
             "end_location": _location(edit.end_location),
+            **({} if edit.cell is None else {"cell": edit.cell}),
         }
         for edit in fix.edits
     ]
@@ -61,6 +62,7 @@ def _fix(fix: Fix) -> dict[str, Any]:
 
 def _step(step: Step) -> dict[str, Any]:
     return {
+        "cell": step.cell,
         "filename": _absolute(step.filename),
         "location": _location(step.location),
         "end_location": _location(step.end_location),

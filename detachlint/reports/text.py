@@ -26,7 +26,7 @@ from dataclasses import replace
 
 import click
 
-from detachlint.findings import Edit, Finding, Fix, Step
+from detachlint.findings import Edit, Finding, Step, line_of
 from detachlint.reports import LinesOf
 from detachlint.reports.plain import cells, plain
 
@@ -84,7 +84,8 @@ class _Paint:
 
 
 def _headline(finding: Finding, paint: _Paint) -> str:
-    place = f"{paint(plain(finding.filename), bold=True)}:{finding.location.row}:{finding.location.column}:"
+    inside = plain(line_of(finding)).removeprefix(plain(finding.filename))
+    place = f"{paint(plain(finding.filename), bold=True)}{inside}:{finding.location.column}:"
     mark = ""
     if finding.fix is not None:
         mark = " " + paint("[*]" if finding.fix.applicability == "safe" else "[-]", fg="cyan")
@@ -100,7 +101,7 @@ class _Page:
         self._width = max(width, 40)
 
     def finding(self, finding: Finding) -> list[str]:
-        lines = self._lines_of(finding.filename)
+        lines = self._lines_of(finding.filename, finding.cell)
         page = [_headline(finding, self._paint), *self._frame(finding, lines)]
         for number, step in enumerate(finding.trace, 1):
             page += self._step(number, step, finding)
@@ -133,7 +134,7 @@ class _Page:
         """A step's place and sentence, and its line of source unless the frame has just shown it."""
         head = f"  {number}. "
         indent = " " * len(head)
-        place = f"{plain(step.filename)}:{step.location.row}: "
+        place = f"{plain(line_of(step))}: "
         wrapped = textwrap.wrap(
             place + plain(step.text),
             self._width,
@@ -142,8 +143,8 @@ class _Page:
             break_long_words=False,
             break_on_hyphens=False,
         )
-        shown = step.filename == finding.filename and step.location.row == finding.location.row
-        lines = () if shown else self._lines_of(step.filename)
+        shown = line_of(step) == line_of(finding)
+        lines = () if shown else self._lines_of(step.filename, step.cell)
         if 0 < step.location.row <= len(lines):
             line = lines[step.location.row - 1].rstrip("\r\n")
             code = _around(line, step.location.column, self._width - len(indent) - 2)
@@ -160,7 +161,7 @@ class _Page:
         said = self._said(word, "help:", f"{finding.fix.message} ({option})")
         return said + [
             f"        {self._paint(_around(line, column, self._width - 8), fg='green')}"
-            for line, column in _mended(finding.fix, lines)
+            for line, column in _mended(finding.fix.edits, finding.cell, lines)
         ]
 
     def _said(self, painted: str, word: str, text: str) -> list[str]:
@@ -175,25 +176,27 @@ def _shortened(rows: Sequence[int]) -> list[int | None]:
     return [*rows[: _MOST_ROWS - 2], None, rows[-1]]
 
 
-def _mended(fix: Fix, lines: Sequence[str]) -> list[tuple[str, int]]:
+def _mended(edits: Sequence[Edit], cell: int | None, lines: Sequence[str]) -> list[tuple[str, int]]:
     """The rows that a fix changes, as they are afterwards, each with the column of its first change.
 
-    Rows that are emptied or joined are not shown.
+    Rows that are emptied or joined, or in another cell of a notebook, are not shown.
     """
-    rows = {edit.location.row for edit in fix.edits}
-    if any(edit.location.row != edit.end_location.row for edit in fix.edits) or max(rows) > len(lines):
+    rows = {edit.location.row for edit in edits}
+    if any(edit.location.row != edit.end_location.row or edit.cell != cell for edit in edits):
+        return []
+    if max(rows) > len(lines):
         return []
     from detachlint.edits import NotFixable, apply_edits
 
     mended = []
     for row in sorted(rows)[:_MOST_ROWS]:
-        edits = [_on_first_row(edit) for edit in fix.edits if edit.location.row == row]
+        here = [_on_first_row(edit) for edit in edits if edit.location.row == row]
         try:
-            line = apply_edits(lines[row - 1].rstrip("\r\n"), edits)
+            line = apply_edits(lines[row - 1].rstrip("\r\n"), here)
         except NotFixable:  # the file has changed since it was linted
             return []
         if line.strip():
-            mended.append((line, min(edit.location.column for edit in edits)))
+            mended.append((line, min(edit.location.column for edit in here)))
     return mended
 
 
