@@ -20,12 +20,13 @@ import click
 
 from detachlint import __version__, config, positions, reports, rulebook, sources
 from detachlint.config import ConfigError, Selection, Settings
-from detachlint.findings import Finding
+from detachlint.findings import Finding, Silenced
 from detachlint.rulebook import Rulebook, RuleError
 from detachlint.sources import Source, SourceError, Walk
 
 if TYPE_CHECKING:  # what only files that are worth parsing need is imported when there is one
     from detachlint.linter import Linter, Outcome
+    from detachlint.reports.context import Context
 
 CLEAN, FINDINGS, FAILED = 0, 1, 2
 _STDIN = "-"
@@ -163,6 +164,8 @@ def _settings(options: Options) -> Settings:
         raise click.UsageError("--config and --isolated exclude each other")
     if options.add_ignores and (options.fix or options.diff or _STDIN in options.paths):
         raise click.UsageError("--add-ignores goes with neither --fix nor --diff nor standard input")
+    if options.output_file is not None and not options.output_file.parent.is_dir():
+        raise ConfigError(f"{options.output_file}: cannot be written: no such folder")
     stdin = [options.stdin_filename] if options.stdin_filename else []
     paths = stdin if _STDIN in options.paths else options.paths
     settings = config.load(paths, options.config, options.isolated)
@@ -187,7 +190,8 @@ class _Run:
     findings: list[Finding] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
     fixed: int = 0
-    failed: bool = False
+    errors: list[str] = field(default_factory=list)
+    silenced: list[Silenced] = field(default_factory=list)
 
     @cached_property
     def linter(self) -> Linter:
@@ -217,7 +221,8 @@ class _Run:
     def files(self, found: sources.Found) -> int:
         """Lint the files; fix, compare or silence as the options say; report."""
         screened = sources.screen(found.files)
-        self.failed = bool(_complain_all((*found.errors, *screened.errors)))
+        for error in (*found.errors, *screened.errors):
+            self._fail(str(error))
         outcomes = self._outcomes(screened) if screened.worth else []
         # Written only when all is linted: a fix in one file must not change what is found in another.
         for outcome in outcomes:
@@ -276,13 +281,14 @@ class _Run:
 
     def _fail(self, message: str) -> None:
         _complain(message)
-        self.failed = True
+        self.errors.append(message)
 
     def _hear(self, outcome: Outcome) -> None:
         """Take over what an outcome reports."""
         changed = outcome.fixed is not None and not self.options.diff
         self.findings += outcome.findings if changed or outcome.fixed is None else outcome.before
         self.fixed += outcome.fixes if changed else 0
+        self.silenced += outcome.silenced
         for line in outcome.refused:
             _note(line)
 
@@ -299,7 +305,7 @@ class _Run:
         self._hear(outcome)
 
     def _status(self) -> int:
-        if self.failed:
+        if self.errors:
             return FAILED
         return FINDINGS if self.findings and not self.options.exit_zero else CLEAN
 
@@ -308,25 +314,39 @@ class _Run:
         path = self.options.output_file
         stream = stream or sys.stdout
         color = path is None and _wants_color(stream)
-        width = _width(stream) if findings and path is None else 80
-        if self.options.statistics:
-            text = reports.statistics(findings, self.settings.output_format)
-        else:
-            text = reports.render(self.settings.output_format, findings, self._lines_of(), color, width)
-        if not self.options.quiet and self.settings.output_format in ("full", "concise"):
-            text += self._summary(findings, files)
-        if path is None:
-            click.echo(text, file=stream, nl=False, color=color)
-        else:
+        summary = "" if self.options.quiet else self._summary(findings, files)
+        text = self._text(findings, color, _width(stream) if findings and path is None else 80)
+        if path is not None:
             _write_report(path, text)
+            click.echo(summary, file=stream, nl=False)
+        else:
+            text += summary if self.settings.output_format in ("full", "concise") else ""
+            click.echo(text, file=stream, nl=False, color=color)
         return self._status()
+
+    def _text(self, findings: Sequence[Finding], color: bool, width: int) -> str:
+        name = self.settings.output_format
+        if self.options.statistics:
+            return reports.statistics(findings, name)
+        context = None if name in ("full", "concise", "json") else self._context()
+        return reports.render(name, findings, self._lines_of(), color, width, context)
+
+    def _context(self) -> Context:
+        from detachlint.reports.context import Context, top_of
+
+        return Context(
+            base=top_of(self.settings.root),
+            rules=self.selected.rules,
+            silenced=self.silenced,
+            errors=self.errors,
+        )
 
     def _summary(self, findings: Sequence[Finding], files: int) -> str:
         from detachlint.reports.text import summary
 
         if findings or self.fixed:
             return summary(findings, self.fixed, self.settings.unsafe_fixes) + "\n"
-        return "" if self.failed or not files else "Nothing to detach.\n"
+        return "" if self.errors or not files else "Nothing to detach.\n"
 
     def _lines_of(self) -> reports.LinesOf:
         @lru_cache(maxsize=16)
@@ -362,7 +382,7 @@ class _Run:
         for filename, findings in sorted(by_file.items()):
             try:
                 source = sources.read(filename)
-                text, rest = add_ignores(source, findings, self.linter.lint)
+                text, rest = add_ignores(source, findings, self.linter.reported)
                 if text != source.text:
                     _write(source, text)
             except SourceError as error:

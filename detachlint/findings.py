@@ -61,7 +61,9 @@ class Finding:
     """One report of one rule.
 
     `trace` answers in order: why the value tracks, what the sink does with it, why no backward needs
-    it. `fix` is None where `unfixable` says why there is none.
+    it. `fix` is None where `unfixable` says why there is none. `rows` (of its statement), `scope` (the qualified
+    name of the function or class around it) and `essence` (its code without what a formatter changes) are what it
+    stands in.
     """
 
     code: str
@@ -75,10 +77,22 @@ class Finding:
     unfixable: str | None = None
     url: str | None = None
     cell: int | None = None
+    rows: tuple[int, int] = (0, 0)
+    scope: str = ""
+    essence: str = ""
 
     def sort_key(self) -> tuple[str, int, Location, str]:
         """Order of reports: by file, place, code."""
         return (self.filename, self.cell or 0, self.location, self.code)
+
+
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """A finding that is not reported: a comment (`inSource`) or a baseline (`external`) says so, and why."""
+
+    finding: Finding
+    kind: Literal["inSource", "external"]
+    reason: str = ""
 
 
 def line_of(place: Finding | Step) -> str:

@@ -58,12 +58,14 @@ def repair(
     fixes: Sequence[Fix],
     relint: Callable[[str], list[Finding]],
     before: Sequence[Finding] | None = None,
+    chosen: Callable[[Sequence[Finding]], Sequence[Finding]] = tuple,
 ) -> Repaired:
     """Apply as many of `fixes` as keep the contract; `relint` gives the findings of a source of this file.
 
     `before` are the findings of `source` itself, if they are at hand. Fixes are tried together; only if the
     result is not what was promised are they tried in halves, down to the one that is to blame. Fixes that
     only stood in each other's way get a second round on the new source: a second run finds nothing to do.
+    `chosen` are those of its findings that are to be fixed.
     """
     wanted = list(dict.fromkeys(fix for fix in fixes if fix.edits))
     old = parsed(source)
@@ -76,9 +78,11 @@ def repair(
     levels = {fix.applicability for fix in fixes}
     rest = relint(first.source)
     again = [
-        finding.fix for finding in rest if finding.fix is not None and finding.fix.applicability in levels
+        finding.fix
+        for finding in chosen(rest)
+        if finding.fix is not None and finding.fix.applicability in levels
     ]
-    second = repair(first.source, again, relint, rest)
+    second = repair(first.source, again, relint, rest, chosen)
     return Repaired(second.source, first.applied + second.applied, second.refused)
 
 

@@ -12,20 +12,22 @@ import ast
 import json
 import os
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from detachlint import positions, sources, suppressions
 from detachlint.config import Settings
-from detachlint.findings import Finding, Fix, Step
+from detachlint.findings import Finding, Fix, Silenced, Step
 from detachlint.models import Models
 from detachlint.models import load as load_models
 from detachlint.patterns import compiled
 from detachlint.rulebook import UNUSED_SUPPRESSION, Rule, Rulebook
 from detachlint.sources import Source, SourceError
+from detachlint.surroundings import with_surroundings
 
 if TYPE_CHECKING:  # the tracker is imported when the first file is worth it
     from detachlint.tracking.events import Event
@@ -48,7 +50,8 @@ class Outcome:
     """What came of one file: what is left to report, the error if there was one, and the repair.
 
     `fixed` is the new text of `source` where fixes were applied, `before` what there was to report without
-    them; `refused` says which fixes were not applied, and why.
+    them; `refused` says which fixes were not applied, and why. `silenced` is what comments and sieves hold
+    back.
     """
 
     filename: str
@@ -59,22 +62,42 @@ class Outcome:
     before: tuple[Finding, ...] = ()
     fixes: int = 0
     refused: tuple[str, ...] = ()
+    silenced: tuple[Silenced, ...] = ()
+
+
+class Sieve(Protocol):
+    """Lets through what of a file's findings this run is to report: what is new, what has changed."""
+
+    def sift(self, findings: list[Finding]) -> tuple[list[Finding], list[Silenced]]:
+        """The findings to report, and those of the others that a report may still want to mention."""
 
 
 @dataclass(frozen=True)
 class Linter:
-    """The rules that run (`selected` of the whole `book`) and the settings they run under."""
+    """The rules that run (`selected` of the whole `book`), under which settings, and the sieves behind them.
+
+    `lint` tells everything; `outcome` and `outcome_of` tell, and repair, what the sieves let through.
+    """
 
     settings: Settings
     book: Rulebook
     selected: Rulebook
     tracker: Tracker = track
+    sieves: tuple[Sieve, ...] = ()
 
     def lint(self, source: Source) -> list[Finding]:
         """The findings of one source, in order. Raises SourceError if it can't be parsed."""
+        return self.heard(source)[0]
+
+    def reported(self, source: Source) -> list[Finding]:
+        """The findings of one source that the sieves let through."""
+        return self._sifted(self.lint(source))[0]
+
+    def heard(self, source: Source) -> tuple[list[Finding], list[Silenced]]:
+        """The findings of one source, and those that its comments silence."""
         selected = self.rules_for(source.filename)
         if not selected.rules:
-            return []
+            return [], []
         tree = parse(source)
         models = known_models(self.settings.models)
         events = self.tracker(source.filename, source.text, tree, models, self.settings.root)
@@ -99,17 +122,22 @@ class Linter:
 
     def _heard(
         self, source: Source, tree: ast.Module, selected: Rulebook, findings: list[Finding]
-    ) -> list[Finding]:
-        if suppressions.may_hold(source.text):
-            lines = positions.split_lines(source.text)
+    ) -> tuple[list[Finding], list[Silenced]]:
+        speaking = suppressions.may_hold(source.text)
+        lines = positions.split_lines(source.text) if findings or speaking else []
+        findings = with_surroundings(findings, tree, lines)
+        silenced: list[Silenced] = []
+        if speaking:
             found = suppressions.find(lines)
-            findings, used = suppressions.apply(findings, found, tree)
+            heard = suppressions.apply(findings, found)
+            findings, silenced = heard.kept, heard.silenced
             rule = selected.rule(UNUSED_SUPPRESSION)
             if rule is not None:
                 ran = suppressions.Ran(source.filename, lines, rule, selected, self.book)
-                useless = suppressions.unused(found, used, ran)
-                findings += [finding for finding in useless if not suppressions.silence(finding, found)]
-        return sorted(findings, key=Finding.sort_key)
+                useless = suppressions.unused(found, heard.used, ran)
+                unused = [finding for finding in useless if not suppressions.silence(finding, found)]
+                findings += with_surroundings(unused, tree, lines)
+        return sorted(findings, key=Finding.sort_key), silenced
 
     def outcome(self, filename: str) -> Outcome:
         """Lint one file; with `fix` in the settings, repair its text as well (nothing is written here)."""
@@ -121,35 +149,45 @@ class Linter:
     def outcome_of(self, source: Source) -> Outcome:
         """Lint one source; with `fix` in the settings, repair it as well."""
         try:
-            findings = self.lint(source)
-            if self.settings.fix:
-                return self._repaired(source, findings)
-            return Outcome(source.filename, tuple(findings))
+            findings, silenced = self.heard(source)
+            kept, more = self._sifted(findings)
+            outcome = Outcome(source.filename, tuple(kept), silenced=(*silenced, *more))
+            return self._repaired(source, findings, outcome) if self.settings.fix else outcome
         except SourceError as error:
             return Outcome(source.filename, error=str(error))
         except Exception as error:  # an error of this program must not cost the other files
             return Outcome(source.filename, error=_internal(source.filename, error))
 
-    def _repaired(self, source: Source, findings: list[Finding]) -> Outcome:
-        fixes = [finding.fix for finding in findings if self.applies(finding.fix)]
+    def _sifted(self, findings: list[Finding]) -> tuple[list[Finding], list[Silenced]]:
+        """The findings that the sieves let through, and what they have to say of others."""
+        silenced: list[Silenced] = []
+        for sieve in self.sieves:
+            findings, more = sieve.sift(findings)
+            silenced += more
+        return findings, silenced
+
+    def _repaired(self, source: Source, findings: list[Finding], outcome: Outcome) -> Outcome:
+        """The outcome after the fixes of what it reports; `findings` are all there were before the sieves."""
+        fixes = [finding.fix for finding in outcome.findings if self.applies(finding.fix)]
         wanted = [fix for fix in fixes if fix is not None]
         if not wanted:
-            return Outcome(source.filename, tuple(findings))
+            return outcome
         from detachlint.fixes import repair
 
         def relint(text: str) -> list[Finding]:
             return self.lint(replace(source, text=text))
 
-        repaired = repair(source.text, wanted, relint, findings)
+        held_back = Counter(map(_identity, findings)) - Counter(map(_identity, outcome.findings))
+        repaired = repair(source.text, wanted, relint, findings, lambda after: _less(after, held_back))
         refused = tuple(f"{source.filename}: not fixed: {item.reason}" for item in repaired.refused)
         if repaired.source == source.text:
-            return Outcome(source.filename, tuple(findings), refused=refused)
-        return Outcome(
-            source.filename,
-            tuple(relint(repaired.source)),
+            return replace(outcome, refused=refused)
+        return replace(
+            outcome,
+            findings=tuple(_less(relint(repaired.source), held_back)),
             fixed=repaired.source,
             source=source,
-            before=tuple(findings),
+            before=outcome.findings,
             fixes=len(repaired.applied),
             refused=refused,
         )
@@ -159,6 +197,22 @@ class Linter:
         if fix is None:
             return False
         return fix.applicability == "safe" or (fix.applicability == "unsafe" and self.settings.unsafe_fixes)
+
+
+def _identity(finding: Finding) -> tuple[str, str, str]:
+    """What of a finding stays when other lines of its file change."""
+    return finding.code, finding.scope, finding.essence
+
+
+def _less(findings: Sequence[Finding], held_back: Counter[tuple[str, str, str]]) -> list[Finding]:
+    left = held_back.copy()
+    kept = []
+    for finding in findings:
+        if left[_identity(finding)] > 0:
+            left[_identity(finding)] -= 1
+        else:
+            kept.append(finding)
+    return kept
 
 
 @cache

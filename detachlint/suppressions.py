@@ -14,13 +14,12 @@ run can't know is never called unused: codes of other tools, of rules that did n
 
 from __future__ import annotations
 
-import ast
 import re
 import tokenize
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from detachlint.findings import Edit, Finding, Fix, Location
+from detachlint.findings import Edit, Finding, Fix, Location, Silenced
 from detachlint.rulebook import UNUSED_SUPPRESSION, Rule, Rulebook
 
 _CODE = r"[A-Z]+[0-9]+"
@@ -40,7 +39,7 @@ _SEPARATOR = re.compile(r"[\s,]+")
 class Suppression:
     """One comment's directive. `codes` are as written, None for every code; `codes_at` is where they stand.
 
-    `start` and `end` span the directive itself in its line, with the reason that follows it.
+    `start` and `end` span the directive itself in its line, with the `reason` that follows it.
     """
 
     row: int
@@ -51,6 +50,7 @@ class Suppression:
     foreign: bool
     codes: tuple[str, ...] | None
     codes_at: tuple[int, int] = (0, 0)
+    reason: str = ""
 
     def silences(self, code: str) -> str | None:
         """The code (or prefix) written here that silences a rule; `*` when all are silenced."""
@@ -108,67 +108,40 @@ def _in_comment(comment: str, row: int, offset: int) -> Iterator[Suppression]:
                 foreign=foreign,
                 codes=codes,
                 codes_at=(offset + match.start("codes"), offset + match.end("codes")) if written else (0, 0),
+                reason=match[0].removeprefix(match["directive"]).strip(),
             )
 
 
-def apply(
-    findings: Iterable[Finding],
-    suppressions: Sequence[Suppression],
-    tree: ast.Module,
-) -> tuple[list[Finding], dict[Suppression, set[str]]]:
-    """The findings that stay, and what each suppression silenced with (codes as written, `*` if bare)."""
-    kept: list[Finding] = []
-    used: dict[Suppression, set[str]] = {}
-    rows = _Statements(tree)
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The findings that stay, those that were silenced, and what each suppression silenced with.
+
+    The latter are codes as written, `*` for a bare comment.
+    """
+
+    kept: list[Finding]
+    silenced: list[Silenced]
+    used: dict[Suppression, set[str]]
+
+
+def apply(findings: Iterable[Finding], suppressions: Sequence[Suppression]) -> Heard:
+    """What the comments of a source leave of its findings."""
+    heard = Heard([], [], {})
     for finding in findings:
-        first, last = rows.around(finding.location.row, finding.end_location.row)
-        silenced = False
+        first, last = finding.rows
+        by = None
         for suppression in suppressions:
             if not (suppression.whole_file or first <= suppression.row <= last):
                 continue
-            by = suppression.silences(finding.code)
-            if by is not None:
-                used.setdefault(suppression, set()).add(by)
-                silenced = True
-        if not silenced:
-            kept.append(finding)
-    return kept, used
-
-
-class _Statements:
-    """The rows of each statement of a tree: all of a simple one, the header of a compound one."""
-
-    def __init__(self, tree: ast.Module) -> None:
-        self._spans = sorted(_spans(tree))
-
-    def around(self, first: int, last: int) -> tuple[int, int]:
-        """The rows of the statements that these rows belong to."""
-        starts, ends = [first], [last]
-        for start, end in self._spans:
-            if start > last:
-                break
-            if end >= first and start <= last:
-                starts.append(start)
-                ends.append(end)
-        return min(starts), max(ends)
-
-
-def _spans(tree: ast.Module) -> Iterator[tuple[int, int]]:
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.stmt | ast.ExceptHandler):
-            continue
-        start = _first_row(node)
-        end = node.end_lineno or node.lineno
-        inner = getattr(node, "body", None) or getattr(node, "cases", None)
-        if inner:
-            first = inner[0].pattern if isinstance(inner[0], ast.match_case) else inner[0]
-            end = max(start, _first_row(first) - 1)
-        yield start, end
-
-
-def _first_row(node: ast.stmt | ast.ExceptHandler | ast.pattern) -> int:
-    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
-    return min([node.lineno, *(item.lineno for item in decorators)])
+            written = suppression.silences(finding.code)
+            if written is not None:
+                heard.used.setdefault(suppression, set()).add(written)
+                by = by or suppression
+        if by is None:
+            heard.kept.append(finding)
+        else:
+            heard.silenced.append(Silenced(finding, "inSource", by.reason))
+    return heard
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,7 +258,7 @@ def test_github():
 def test_output_file():
     write("a.py")
     result = run("-o", "report.txt", status=1)
-    assert result.output == ""
+    assert result.output == "Found 1 error (1 fixable with --fix).\n"
     assert Path("report.txt").read_text().startswith("a.py:3:1: DTL301")
     assert "cannot be written" in run("-o", "missing/report.txt", status=2).stderr
 

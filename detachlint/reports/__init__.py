@@ -7,15 +7,24 @@ module is imported when it is asked for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from detachlint.findings import Finding
+
+if TYPE_CHECKING:
+    from detachlint.reports.context import Context
 
 
 class LinesOf(Protocol):
     """Gives the lines of a file, or of a notebook's cell; empty when they can't be read any more."""
 
     def __call__(self, filename: str, cell: int | None = None, /) -> Sequence[str]: ...
+
+
+class Report(Protocol):
+    """A format that asks for more than the findings."""
+
+    def __call__(self, findings: Sequence[Finding], context: Context, /) -> str: ...
 
 
 def statistics(findings: Sequence[Finding], output_format: str) -> str:
@@ -30,21 +39,32 @@ def statistics(findings: Sequence[Finding], output_format: str) -> str:
 
 
 def render(
-    output_format: str, findings: Sequence[Finding], lines_of: LinesOf, color: bool = False, width: int = 80
+    output_format: str,
+    findings: Sequence[Finding],
+    lines_of: LinesOf,
+    color: bool = False,
+    width: int = 80,
+    context: Context | None = None,
 ) -> str:
     """The findings in one of the output formats; text that is not empty ends in a newline."""
-    if not findings and output_format != "json":
-        return ""
+    if output_format in ("full", "concise"):
+        from detachlint.reports import text
+
+        if output_format == "concise":
+            return text.concise(findings, color)
+        return text.full(findings, lines_of, color, width)
     if output_format == "json":
         from detachlint.reports.json import render as render_json
 
         return render_json(findings)
-    if output_format == "github":
-        from detachlint.reports.github import render as render_github
+    return _for_servers(output_format, findings, context)
 
-        return render_github(findings)
-    from detachlint.reports import text
 
-    if output_format == "concise":
-        return text.concise(findings, color)
-    return text.full(findings, lines_of, color, width)
+def _for_servers(output_format: str, findings: Sequence[Finding], context: Context | None) -> str:
+    """The formats of CI servers, which show paths their own way."""
+    from importlib import import_module
+
+    from detachlint.reports.context import Context
+
+    report: Report = import_module(f"detachlint.reports.{output_format}").render
+    return report(findings, context or Context())

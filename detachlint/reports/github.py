@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from detachlint.findings import Finding, Step, line_of
+from detachlint.fingerprints import path_in
+from detachlint.reports.context import Context
 
 
-def render(findings: Sequence[Finding]) -> str:
+def render(findings: Sequence[Finding], context: Context) -> str:
     """One `::error` command a finding."""
-    return "".join(_command(finding) + "\n" for finding in findings)
+    return "".join(_command(finding, context) + "\n" for finding in findings)
 
 
-def _command(finding: Finding) -> str:
+def _command(finding: Finding, context: Context) -> str:
     start, end = finding.location, finding.end_location
-    path = finding.filename.replace("\\", "/")
+    path = path_in(context.base, finding.filename)
     properties = {"title": f"detachlint ({finding.code})", "file": path, "line": str(start.row)}
     if finding.cell is not None:  # GitHub counts the lines of the notebook's JSON, which nobody reads
         properties["line"] = "1"
