@@ -61,9 +61,9 @@ class Finding:
     """One report of one rule.
 
     `trace` answers in order: why the value tracks, what the sink does with it, why no backward needs
-    it. `fix` is None where `unfixable` says why there is none. `rows` (of its statement), `scope` (the qualified
-    name of the function or class around it) and `essence` (its code without what a formatter changes) are what it
-    stands in.
+    it. `fix` is None where `unfixable` says why there is none. `rows` (of its statement), `scope` (the
+    qualified name of the function or class around it) and `essence` (its code without what a formatter
+    changes) are what it stands in.
     """
 
     code: str

@@ -100,7 +100,7 @@ def test_isolated_reads_nothing(tmp_path):
         ('select = "DTL1"', ["`select` must be a list of strings", '"DTL1"']),
         ("ignore = [1]", ["`ignore` must be a list of strings"]),
         ("fix = 1", ["`fix` must be true or false, not 1"]),
-        ("output-format = 'ful'", ["must be one of full, concise, json, github", "did you mean `full`?"]),
+        ("output-format = 'ful'", ["must be one of full, concise, json", "did you mean `full`?"]),
         ("output-format = 7", ["must be one of"]),
         ("per-file-ignores = ['DTL1']", ["`per-file-ignores` must be a table"]),
         ("per-file-ignores = { 'a' = 'DTL1' }", ["`per-file-ignores.a` must be a list of strings"]),
