@@ -7,10 +7,8 @@ what is said beside them go to standard error.
 
 from __future__ import annotations
 
-import os
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -18,97 +16,23 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from detachlint import __version__, config, positions, reports, rulebook, sources
+from detachlint import config, positions, reports, rulebook, sources, terminal
 from detachlint.config import ConfigError, Selection, Settings
 from detachlint.findings import Finding, Silenced
+from detachlint.options import Options, check_combination, command_line
 from detachlint.rulebook import Rulebook, RuleError
 from detachlint.sources import Source, SourceError, Walk
 
 if TYPE_CHECKING:  # what only files that are worth parsing need is imported when there is one
-    from detachlint.linter import Linter, Outcome
+    from detachlint.baseline import Baseline
+    from detachlint.linter import Linter, Outcome, Sieve
     from detachlint.reports.context import Context
 
 CLEAN, FINDINGS, FAILED = 0, 1, 2
-_STDIN = "-"
 _NO_NAME = "<stdin>"
-_Command = Callable[..., object]
-_PATIENCE = 1.0  # seconds before progress is shown
 
 
-@dataclass(frozen=True)
-class Options:
-    """The command line. None where it says nothing, so that the config is asked."""
-
-    paths: tuple[str, ...]
-    fix: bool | None
-    unsafe_fixes: bool | None
-    diff: bool
-    select: tuple[str, ...]
-    ignore: tuple[str, ...]
-    extend_select: tuple[str, ...]
-    preview: bool | None
-    exclude: tuple[str, ...]
-    force_exclude: bool
-    output_format: str | None
-    output_file: Path | None
-    statistics: bool
-    add_ignores: bool
-    show_files: bool
-    explain: str | None
-    rules: bool
-    stdin_filename: str | None
-    jobs: int | None
-    config: Path | None
-    isolated: bool
-    exit_zero: bool
-    no_cache: bool
-    quiet: bool
-
-
-_FILE = click.Path(path_type=Path, dir_okay=False)
-
-
-def _codes(name: str, help: str) -> Callable[[_Command], _Command]:  # noqa: A002 - click's own word
-    """An option that takes codes: separated by commas, given several times, or both."""
-
-    def split(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(code.strip() for value in values for code in value.split(",") if code.strip())
-
-    return click.option(name, multiple=True, callback=split, metavar="CODES", help=help)
-
-
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.argument("paths", nargs=-1)
-@click.option("--fix/--no-fix", default=None, help="Apply the safe fixes.")
-@click.option(
-    "--unsafe-fixes/--no-unsafe-fixes", default=None, help="Apply also fixes that may change results."
-)
-@click.option("--diff", is_flag=True, help="Show what --fix would change, and change nothing.")
-@_codes("--select", help="Report these rules only (DTL301, DTL3, ALL).")
-@_codes("--ignore", help="Leave these rules out.")
-@_codes("--extend-select", help="Report these rules as well.")
-@click.option("--preview/--no-preview", default=None, help="Report preview rules as well.")
-@click.option(
-    "--exclude", multiple=True, metavar="PATTERN", help="Leave out these paths too, as in .gitignore."
-)
-@click.option("--force-exclude", is_flag=True, help="Exclude even files named on the command line.")
-@click.option("--output-format", type=click.Choice(config.OUTPUT_FORMATS), help="[default: full]")
-@click.option("-o", "--output-file", type=_FILE, help="Write the report to this file.")
-@click.option("--statistics", is_flag=True, help="Count the findings of each rule.")
-@click.option("--add-ignores", is_flag=True, help="Silence what is found with comments in the files.")
-@click.option("--show-files", is_flag=True, help="List the files that would be linted.")
-@click.option("--explain", metavar="RULE", help="Print the page of a rule.")
-@click.option("--rules", is_flag=True, help="List the rules.")
-@click.option("--stdin-filename", metavar="PATH", help="The name of what - reads from standard input.")
-@click.option(
-    "-j", "--jobs", type=click.IntRange(1), metavar="N", help="Processes. [default: one a processor]"
-)
-@click.option("--config", type=_FILE, help="Read this config file.")
-@click.option("--isolated", is_flag=True, help="Read no config file.")
-@click.option("-e", "--exit-zero", is_flag=True, help="Exit with status 0 even if there are findings.")
-@click.option("--no-cache", is_flag=True, help="Lint every file anew.")
-@click.option("-q", "--quiet", is_flag=True, help="Print findings and errors only.")
-@click.version_option(__version__, prog_name="detachlint")
+@command_line
 def main(**values: object) -> None:
     """Find tensors that should have been detached, explain why, and repair them.
 
@@ -134,7 +58,7 @@ def _main(options: Options) -> int:
     if options.select or options.ignore or options.extend_select or settings.chooses_rules:
         run.check_codes()
     walk = Walk(settings.root, settings.exclude, settings.respect_gitignore, options.force_exclude)
-    if _STDIN in options.paths:
+    if options.stdin:
         return run.standard_input(walk)
     found = walk.find(options.paths or (".",))
     if options.show_files:
@@ -158,19 +82,19 @@ def _about_rules(options: Options) -> int:
 
 def _settings(options: Options) -> Settings:
     """The config's settings under those of the command line."""
-    if _STDIN in options.paths and len(options.paths) > 1:
+    if options.stdin and len(options.paths) > 1:
         raise click.UsageError("standard input (-) can't be linted together with other paths")
     if options.config is not None and options.isolated:
         raise click.UsageError("--config and --isolated exclude each other")
-    if options.add_ignores and (options.fix or options.diff or _STDIN in options.paths):
-        raise click.UsageError("--add-ignores goes with neither --fix nor --diff nor standard input")
+    check_combination(options)
     if options.output_file is not None and not options.output_file.parent.is_dir():
         raise ConfigError(f"{options.output_file}: cannot be written: no such folder")
     stdin = [options.stdin_filename] if options.stdin_filename else []
-    paths = stdin if _STDIN in options.paths else options.paths
+    paths = stdin if options.stdin else options.paths
     settings = config.load(paths, options.config, options.isolated)
     said: dict[str, object] = {
-        "fix": True if options.diff else False if options.add_ignores else options.fix,
+        "fix": True if options.diff else False if options.writes_instead else options.fix,
+        "baseline": options.baseline,
         "unsafe_fixes": options.unsafe_fixes,
         "preview": options.preview,
         "output_format": options.output_format,
@@ -198,7 +122,26 @@ class _Run:
         """What lints the files; it loads the tracker and the models."""
         from detachlint.linter import Linter
 
-        return Linter(self.settings, self.book, self.selected)
+        return Linter(self.settings, self.book, self.selected, sieves=self.sieves)
+
+    @cached_property
+    def sieves(self) -> tuple[Sieve, ...]:
+        """What lets through only some of what is found."""
+        sieves: list[Sieve] = [] if self.baseline is None else [self.baseline]
+        if self.options.diff_base is not None:
+            from detachlint.changes import since
+
+            sieves.append(since(self.options.diff_base, self.settings.root))
+        return tuple(sieves)
+
+    @cached_property
+    def baseline(self) -> Baseline | None:
+        """The findings that are not to be reported, if a baseline says so."""
+        if self.settings.baseline is None or self.options.write_baseline is not None:
+            return None
+        from detachlint import baseline
+
+        return baseline.read(self.settings.baseline, self.settings.root)
 
     @cached_property
     def book(self) -> Rulebook:
@@ -220,10 +163,14 @@ class _Run:
 
     def files(self, found: sources.Found) -> int:
         """Lint the files; fix, compare or silence as the options say; report."""
+        _ = self.sieves  # what is wrong with them is said first
         screened = sources.screen(found.files)
         for error in (*found.errors, *screened.errors):
             self._fail(str(error))
         outcomes = self._outcomes(screened) if screened.worth else []
+        failed = {outcome.filename for outcome in outcomes if outcome.error}
+        failed |= {error.filename for error in screened.errors}
+        looked_at = [name for name in found.files if name not in failed]
         # Written only when all is linted: a fix in one file must not change what is found in another.
         for outcome in outcomes:
             self._take(outcome)
@@ -231,12 +178,16 @@ class _Run:
             return self._show_diffs(outcomes)
         if self.options.add_ignores:
             return self._add_ignores()
-        return self._report(len(found.files))
+        if self.options.write_baseline is not None:
+            return self._write_baseline(self.options.write_baseline, looked_at)
+        status = self._report(len(found.files))
+        self._tell_stale(looked_at)
+        return status
 
     def _outcomes(self, screened: sources.Screened) -> list[Outcome]:
         from detachlint import parallel
 
-        progress = _Progress(shown=sys.stderr.isatty() and not self.options.quiet)
+        progress = terminal.Progress(sys.stderr, not self.options.quiet)
         outcomes = []
         for outcome in parallel.run(self.linter.outcome, screened, self.options.jobs, progress.show):
             if outcome.error:
@@ -313,9 +264,9 @@ class _Run:
         findings = sorted(self.findings, key=Finding.sort_key)
         path = self.options.output_file
         stream = stream or sys.stdout
-        color = path is None and _wants_color(stream)
+        color = path is None and terminal.wants_color(stream)
         summary = "" if self.options.quiet else self._summary(findings, files)
-        text = self._text(findings, color, _width(stream) if findings and path is None else 80)
+        text = self._text(findings, color, terminal.width(stream) if findings and path is None else 80)
         if path is not None:
             _write_report(path, text)
             click.echo(summary, file=stream, nl=False)
@@ -339,6 +290,7 @@ class _Run:
             rules=self.selected.rules,
             silenced=self.silenced,
             errors=self.errors,
+            compared=self.baseline is not None,
         )
 
     def _summary(self, findings: Sequence[Finding], files: int) -> str:
@@ -346,7 +298,14 @@ class _Run:
 
         if findings or self.fixed:
             return summary(findings, self.fixed, self.settings.unsafe_fixes) + "\n"
-        return "" if self.errors or not files else "Nothing to detach.\n"
+        if self.errors or not files:
+            return ""
+        since = self.options.diff_base
+        return (
+            "Nothing to detach.\n"
+            if since is None
+            else f"Nothing to detach in what has changed since {since}.\n"
+        )
 
     def _lines_of(self) -> reports.LinesOf:
         @lru_cache(maxsize=16)
@@ -362,7 +321,7 @@ class _Run:
     def _show_diffs(self, outcomes: Sequence[Outcome]) -> int:
         from detachlint.reports.diff import diff
 
-        color = _wants_color(sys.stdout)
+        color = terminal.wants_color(sys.stdout)
         changed = [outcome for outcome in outcomes if outcome.fixed is not None]
         for outcome in sorted(changed, key=lambda outcome: outcome.filename):
             if outcome.source is not None and outcome.fixed is not None:
@@ -371,6 +330,33 @@ class _Run:
             number = sum(outcome.fixes for outcome in changed)
             _note(f"Would fix {number} of {len(self.findings)} {_plural('error', len(self.findings))}.")
         return self._status()
+
+    def _write_baseline(self, file: Path, looked_at: Sequence[str]) -> int:
+        """Write what is found into a baseline; what this run can't know stays in it."""
+        from detachlint import baseline
+
+        empty = baseline.Baseline(self.settings.root)
+        old = baseline.read(file, self.settings.root) if file.exists() else empty
+        new = old.renewed(self.findings, looked_at, self.selected.codes)
+        _write_report(file, new.text())
+        if not self.options.quiet:
+            number = len(self.findings)
+            _note(f"Wrote {number} {_plural('finding', number)} into {file}.")
+        return FAILED if self.errors else CLEAN
+
+    def _tell_stale(self, looked_at: Sequence[str]) -> None:
+        """Say which entries of the baseline have become needless."""
+        if self.baseline is None or self.settings.baseline is None or self.options.quiet:
+            return
+        stale = self.baseline.stale(self.silenced, looked_at, self.selected.codes)
+        if stale:
+            number = len(stale)
+            _note(
+                f"{number} {'entry' if number == 1 else 'entries'} of {config.shown(self.settings.baseline)} "
+                "stand for nothing any more; --write-baseline takes them out:"
+            )
+            for entry in stale:
+                _note(f"  {entry}")
 
     def _add_ignores(self) -> int:
         from detachlint.ignores import add_ignores
@@ -382,7 +368,7 @@ class _Run:
         for filename, findings in sorted(by_file.items()):
             try:
                 source = sources.read(filename)
-                text, rest = add_ignores(source, findings, self.linter.reported)
+                text, rest = add_ignores(source, findings, self.linter.reported, self.options.reason)
                 if text != source.text:
                     _write(source, text)
             except SourceError as error:
@@ -413,28 +399,6 @@ def _write_report(path: Path, text: str) -> None:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-class _Progress:
-    """A line on standard error that comes after a second and goes when the run is done."""
-
-    def __init__(self, shown: bool) -> None:
-        self._shown = shown
-        self._start = self._last = time.monotonic()
-        self._visible = False
-
-    def show(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if not self._shown or now - self._start < _PATIENCE or now - self._last < 0.1:
-            return
-        self._last = now
-        self._visible = True
-        click.echo(f"\rLinting: {done} of {total} files", err=True, nl=False)
-
-    def clear(self) -> None:
-        if self._visible:
-            click.echo("\r" + " " * 60 + "\r", err=True, nl=False)
-            self._visible = False
-
-
 def _complain(message: str) -> None:
     from detachlint.reports.plain import plain
 
@@ -455,19 +419,3 @@ def _note(message: str) -> None:
 
 def _plural(word: str, number: int) -> str:
     return word if number == 1 else word + "s"
-
-
-def _wants_color(stream: IO[str]) -> bool:
-    """Colours on terminals only, unless NO_COLOR or FORCE_COLOR says otherwise."""
-    if os.environ.get("NO_COLOR"):
-        return False
-    if os.environ.get("FORCE_COLOR"):
-        return True
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def _width(stream: IO[str]) -> int:
-    """The terminal's width, within what is easy to read; 80 where there is no terminal."""
-    import shutil
-
-    return min(shutil.get_terminal_size().columns, 140) if stream.isatty() else 80

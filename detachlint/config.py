@@ -52,6 +52,7 @@ class Settings:
     fix: bool = False
     unsafe_fixes: bool = False
     output_format: str = "full"
+    baseline: Path | None = None
     file: Path | None = None
 
     @property
@@ -105,9 +106,9 @@ def _table_of(file: Path, required: bool = False) -> dict[str, Any] | None:
             return None
         content = tomllib.loads(data.decode("utf-8-sig"))
     except OSError as error:
-        raise ConfigError(f"{_shown(file)}: cannot be read: {error.strerror}") from error
+        raise ConfigError(f"{shown(file)}: cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{_shown(file)}: is not valid TOML: {error}") from error
+        raise ConfigError(f"{shown(file)}: is not valid TOML: {error}") from error
     if required and file.name != "pyproject.toml" and "tool" not in content:
         return content
     tool = content.get("tool", {})
@@ -115,7 +116,7 @@ def _table_of(file: Path, required: bool = False) -> dict[str, Any] | None:
     if table is None and not required:
         return None
     if not isinstance(table, dict):
-        raise ConfigError(f"{_shown(file)}: has no table [tool.detachlint]")
+        raise ConfigError(f"{shown(file)}: has no table [tool.detachlint]")
     return table
 
 
@@ -123,7 +124,7 @@ def _settings(root: Path, file: Path, table: Mapping[str, Any]) -> Settings:
     try:
         return _read(root, file, table)
     except ConfigError as error:
-        raise ConfigError(f"{_shown(file)}: [tool.detachlint] {error}") from error
+        raise ConfigError(f"{shown(file)}: [tool.detachlint] {error}") from error
 
 
 def _read(root: Path, file: Path, table: Mapping[str, Any]) -> Settings:
@@ -142,6 +143,7 @@ def _read(root: Path, file: Path, table: Mapping[str, Any]) -> Settings:
         fix=values.get("fix", False),
         unsafe_fixes=values.get("unsafe-fixes", False),
         output_format=values.get("output-format", "full"),
+        baseline=root / values["baseline"] if "baseline" in values else None,
         file=file,
     )
 
@@ -198,6 +200,12 @@ def _format(key: str, value: object) -> str:
     return value
 
 
+def _file(key: str, value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"`{key}` must be the path of a file, not {_said(value)}")
+    return value
+
+
 def _tables(key: str, value: object) -> list[dict[str, object]]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise ConfigError(f"`{key}` must be tables: [[tool.detachlint.{key}]]")
@@ -224,9 +232,10 @@ def _said(value: object) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def _shown(file: Path) -> str:
-    shown = os.path.relpath(file)
-    return str(file) if shown.startswith("..") else shown
+def shown(file: Path) -> str:
+    """A file's path as its user would write it here."""
+    relative = os.path.relpath(file)
+    return str(file) if relative.startswith("..") else relative
 
 
 _READERS: Mapping[str, Callable[[str, object], Any]] = {
@@ -243,4 +252,5 @@ _READERS: Mapping[str, Callable[[str, object], Any]] = {
     "fix": _flag,
     "unsafe-fixes": _flag,
     "output-format": _format,
+    "baseline": _file,
 }

@@ -21,7 +21,10 @@ from detachlint.sources import Source
 
 
 def add_ignores(
-    source: Source, findings: Sequence[Finding], lint: Callable[[Source], list[Finding]]
+    source: Source,
+    findings: Sequence[Finding],
+    lint: Callable[[Source], list[Finding]],
+    reason: str | None = None,
 ) -> tuple[str, list[Finding]]:
     """The text with comments that silence the findings, and those of the findings that they did not."""
     wanted = [finding for finding in findings if finding.code != UNUSED_SUPPRESSION]
@@ -35,7 +38,7 @@ def add_ignores(
     comments = suppressions.find(lines)
     present = {item.row: item for item in comments if not (item.foreign or item.whole_file)}
     for row, new in codes.items():
-        lines[row - 1] = _commented(lines[row - 1], new, present.get(row))
+        lines[row - 1] = _commented(lines[row - 1], new, present.get(row), f" {reason}" if reason else "")
     text = "".join(lines)
     left = _left(source, text, lint)
     return (
@@ -54,10 +57,10 @@ def _places(findings: Sequence[Finding]) -> Counter[tuple[int, str]]:
     return Counter((finding.location.row, finding.code) for finding in findings)
 
 
-def _commented(line: str, codes: set[str], present: suppressions.Suppression | None) -> str:
+def _commented(line: str, codes: set[str], present: suppressions.Suppression | None, reason: str) -> str:
     body = line.rstrip("\r\n")
     if present is None or present.codes is None:
-        return f"{body.rstrip()}  # detachlint: ignore[{', '.join(sorted(codes))}]{line[len(body) :]}"
+        return f"{body.rstrip()}  # detachlint: ignore[{', '.join(sorted(codes))}]{reason}{line[len(body) :]}"
     start, end = present.codes_at
     return line[:start] + ", ".join(sorted({*present.codes, *codes})) + line[end:]
 

@@ -81,11 +81,27 @@ def detachlint(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
 
 
 def test_the_config_shown_is_understood(tmp_path: Path) -> None:
-    (block,) = blocks("toml")
+    (block,) = (block for block in blocks("toml") if "[tool.detachlint]" in block)
     (tmp_path / "pyproject.toml").write_text(block, encoding="utf-8")
     (tmp_path / "a.py").write_text("import torch\n", encoding="utf-8")
     result = detachlint(tmp_path, "--no-cache", ".")
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_ruff_leaves_the_comments_alone_if_told_so(tmp_path: Path) -> None:
+    (block,) = (block for block in blocks("toml") if "[tool.ruff" in block)
+    source = "x = f()  # noqa: DTL101\n"
+    (tmp_path / "a.py").write_text(source, encoding="utf-8")
+    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--select", "RUF100", "--fix", "a.py"]
+
+    def after_ruff() -> str:
+        subprocess.run(command, cwd=tmp_path, check=False, capture_output=True)
+        return (tmp_path / "a.py").read_text(encoding="utf-8")
+
+    (tmp_path / "pyproject.toml").write_text(block, encoding="utf-8")
+    assert after_ruff() == source
+    (tmp_path / "pyproject.toml").write_text("", encoding="utf-8")
+    assert after_ruff() != source
 
 
 def tutorials() -> list[str]:
