@@ -92,7 +92,7 @@ def test_ruff_leaves_the_comments_alone_if_told_so(tmp_path: Path) -> None:
     (block,) = (block for block in blocks("toml") if "[tool.ruff" in block)
     source = "x = f()  # noqa: DTL101\n"
     (tmp_path / "a.py").write_text(source, encoding="utf-8")
-    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--select", "RUF100", "--fix", "a.py"]
+    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--select", "RUF", "--fix", "a.py"]
 
     def after_ruff() -> str:
         subprocess.run(command, cwd=tmp_path, check=False, capture_output=True)
