@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from detachlint import config, positions, reports, rulebook, sources, terminal
+from detachlint import config, reports, rulebook, sources, terminal
 from detachlint.config import ConfigError, Selection, Settings
 from detachlint.findings import Finding, Silenced
 from detachlint.options import Options, check_combination, command_line
@@ -112,7 +112,7 @@ class _Run:
     options: Options
     settings: Settings
     findings: list[Finding] = field(default_factory=list)
-    texts: dict[str, str] = field(default_factory=dict)
+    seen: dict[str, Source] = field(default_factory=dict)
     fixed: int = 0
     errors: list[str] = field(default_factory=list)
     silenced: list[Silenced] = field(default_factory=list)
@@ -212,7 +212,7 @@ class _Run:
         if not self.settings.fix:
             return self._report(1)
         if outcome is not None and outcome.fixed is not None and outcome.source is not None:
-            self.texts[filename] = outcome.fixed
+            self.seen[filename] = outcome.source.changed(outcome.fixed)
             data = outcome.source.encode(outcome.fixed)
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -224,7 +224,7 @@ class _Run:
         except SourceError as error:
             self._fail(str(error))
             return None
-        self.texts[filename] = source.text
+        self.seen[filename] = source
         outcome = self.linter.outcome_of(source)
         if outcome.error:
             self._fail(outcome.error)
@@ -310,9 +310,8 @@ class _Run:
     def _lines_of(self) -> reports.LinesOf:
         @lru_cache(maxsize=16)
         def lines_of(filename: str, cell: int | None = None) -> Sequence[str]:
-            text = self.texts.get(filename)
             try:
-                return positions.split_lines(sources.read(filename).text if text is None else text)
+                return (self.seen.get(filename) or sources.read(filename)).lines(cell)
             except SourceError:
                 return ()
 
@@ -368,13 +367,14 @@ class _Run:
         for filename, findings in sorted(by_file.items()):
             try:
                 source = sources.read(filename)
-                text, rest = add_ignores(source, findings, self.linter.reported, self.options.reason)
+                reported = self.linter.reported(source)
+                text, rest = add_ignores(source, reported, self.linter.reported, self.options.reason)
                 if text != source.text:
                     _write(source, text)
+                left += map(source.changed(text).localized, rest)
             except SourceError as error:
                 self._fail(str(error))
-                rest = findings
-            left += rest
+                left += findings
         if not self.options.quiet:
             done = len(self.findings) - len(left)
             _note(f"Silenced {done} {_plural('finding', done)}.")

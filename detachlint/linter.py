@@ -86,12 +86,15 @@ class Linter:
     sieves: tuple[Sieve, ...] = ()
 
     def lint(self, source: Source) -> list[Finding]:
-        """The findings of one source, in order. Raises SourceError if it can't be parsed."""
+        """The findings of one source, in order. Raises SourceError if it can't be parsed.
+
+        Their places are those in its text, which in a notebook is the program of all cells.
+        """
         return self.heard(source)[0]
 
     def reported(self, source: Source) -> list[Finding]:
         """The findings of one source that the sieves let through."""
-        return self._sifted(self.lint(source))[0]
+        return self._sifted(source, self.lint(source))[0]
 
     def heard(self, source: Source) -> tuple[list[Finding], list[Silenced]]:
         """The findings of one source, and those that its comments silence."""
@@ -150,21 +153,28 @@ class Linter:
         """Lint one source; with `fix` in the settings, repair it as well."""
         try:
             findings, silenced = self.heard(source)
-            kept, more = self._sifted(findings)
+            kept, more = self._sifted(source, findings)
             outcome = Outcome(source.filename, tuple(kept), silenced=(*silenced, *more))
-            return self._repaired(source, findings, outcome) if self.settings.fix else outcome
+            if self.settings.fix:
+                outcome = self._repaired(source, findings, outcome)
+            return outcome if source.program is None else _localized(outcome, source)
         except SourceError as error:
             return Outcome(source.filename, error=str(error))
         except Exception as error:  # an error of this program must not cost the other files
             return Outcome(source.filename, error=_internal(source.filename, error))
 
-    def _sifted(self, findings: list[Finding]) -> tuple[list[Finding], list[Silenced]]:
-        """The findings that the sieves let through, and what they have to say of others."""
+    def _sifted(self, source: Source, findings: list[Finding]) -> tuple[list[Finding], list[Silenced]]:
+        """The findings that the sieves let through, and what they have to say of others.
+
+        Sieves see findings as the file's owner does, in cells.
+        """
         silenced: list[Silenced] = []
+        seen = [source.localized(finding) for finding in findings]
+        meant = {id(local): finding for local, finding in zip(seen, findings, strict=True)}
         for sieve in self.sieves:
-            findings, more = sieve.sift(findings)
-            silenced += more
-        return findings, silenced
+            seen, more = sieve.sift(seen)
+            silenced += [replace(item, finding=meant[id(item.finding)]) for item in more]
+        return [meant[id(local)] for local in seen], silenced
 
     def _repaired(self, source: Source, findings: list[Finding], outcome: Outcome) -> Outcome:
         """The outcome after the fixes of what it reports; `findings` are all there were before the sieves."""
@@ -199,6 +209,17 @@ class Linter:
         return fix.applicability == "safe" or (fix.applicability == "unsafe" and self.settings.unsafe_fixes)
 
 
+def _localized(outcome: Outcome, source: Source) -> Outcome:
+    """The outcome with its places as the file's owner sees them."""
+    after = source if outcome.fixed is None else source.changed(outcome.fixed)
+    return replace(
+        outcome,
+        findings=tuple(after.localized(finding) for finding in outcome.findings),
+        before=tuple(source.localized(finding) for finding in outcome.before),
+        silenced=tuple(replace(item, finding=source.localized(item.finding)) for item in outcome.silenced),
+    )
+
+
 def _identity(finding: Finding) -> tuple[str, str, str]:
     """What of a finding stays when other lines of its file change."""
     return finding.code, finding.scope, finding.essence
@@ -224,20 +245,30 @@ def known_models(tables: str) -> Models:
 
 
 def parse(source: Source) -> ast.Module:
-    """The tree of a source; SourceError for every way in which Python's parser can refuse it."""
+    """The tree of a source; SourceError for every way in which Python's parser can refuse it.
+
+    Each cell of a notebook must be whole by itself.
+    """
+    for cell in source.program.cells if source.program is not None else ():
+        _parse(cell.python, f"{source.filename}:cell {cell.number}")
+    return _parse(source.text, source.filename)
+
+
+def _parse(text: str, named: str) -> ast.Module:
+    """The tree of a text; an error at a line of it names the line behind `named`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore"
             )  # what the linted code's author does with backslashes is not our say
-            return ast.parse(source.text)
+            return ast.parse(text)
     except SyntaxError as error:
-        place = f"{source.filename}:{error.lineno}:{error.offset or 1}" if error.lineno else source.filename
+        place = f"{named}:{error.lineno}:{error.offset or 1}" if error.lineno else named
         raise SourceError(place, f"cannot be parsed: {error.msg}") from error
     except (RecursionError, MemoryError) as error:
-        raise SourceError(source.filename, "cannot be parsed: nested too deeply") from error
+        raise SourceError(named, "cannot be parsed: nested too deeply") from error
     except ValueError as error:
-        raise SourceError(source.filename, f"cannot be parsed: {error}") from error
+        raise SourceError(named, f"cannot be parsed: {error}") from error
 
 
 def _internal(filename: str, error: Exception) -> str:

@@ -1,14 +1,15 @@
 """Which files are linted, and how their bytes become text and bytes again.
 
-A folder is walked for Python files. What Git ignores, and what the settings exclude, is left out; both are
-judged by the path inside the project, so that a project that itself lies in a folder named `build` or
-`.venv` is linted like any other. A file that is named outright is taken as it is, unless excludes are forced
-on it, as commit hooks want.
+A folder is walked for Python files and notebooks. What Git ignores, and what the settings exclude, is left
+out; both are judged by the path inside the project, so that a project that itself lies in a folder named
+`build` or `.venv` is linted like any other. A file that is named outright is taken as it is, unless excludes
+are forced on it, as commit hooks want.
 
 Bytes are looked at before text is parsed: a file that mentions neither torch nor a training loop costs a
 read and a search.
 
-Text keeps its byte order mark, its encoding and its line ends: `Source.encode` gives back what was read.
+Text keeps its byte order mark, its encoding and its line ends: `Source.encode` gives back what was read. A
+notebook is one source, the program of its cells; `localized` and `lines` lead back to these.
 """
 
 from __future__ import annotations
@@ -16,12 +17,18 @@ from __future__ import annotations
 import io
 import os
 import tokenize
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from detachlint import patterns
+from detachlint.findings import Finding
+from detachlint.positions import split_lines
+
+if TYPE_CHECKING:  # few runs meet a notebook
+    from detachlint.cells import Program
 
 DEFAULT_EXCLUDES = (
     *(".bzr", ".direnv", ".eggs", ".git", ".git-rewrite", ".hg", ".ipynb_checkpoints", ".mypy_cache"),
@@ -30,7 +37,9 @@ DEFAULT_EXCLUDES = (
     *("site-packages", "/venv", "/env"),
 )
 _WORTH = (b"torch", b"lightning", b"backward", b"detachlint:", b"DTL")
-_MARK = b"\xef\xbb\xbf"
+NOTEBOOK = ".ipynb"
+_SOURCES = (".py", NOTEBOOK)
+MARK = b"\xef\xbb\xbf"
 
 
 class SourceError(Exception):
@@ -47,20 +56,37 @@ class SourceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file's text, and what it takes to turn it into bytes again."""
+    """One file's text, and what it takes to turn it into bytes again. A notebook's text is its program."""
 
     filename: str
     text: str
     encoding: str = "utf-8"
     mark: bool = False
+    program: Program | None = None
+
+    def document(self, text: str) -> str:
+        """What the whole file holds when its program has this text."""
+        return text
+
+    def changed(self, text: str) -> Source:
+        """The source of the file when its program has this text."""
+        return replace(self, text=text)
+
+    def localized(self, finding: Finding) -> Finding:
+        """The finding with its places as the file's owner sees them: inside of cells."""
+        return finding if self.program is None else self.program.localized(finding)
+
+    def lines(self, cell: int | None = None) -> Sequence[str]:
+        """The lines of the file, or of one of its cells, as its owner sees them."""
+        return split_lines(self.text) if self.program is None or cell is None else self.program.lines(cell)
 
     def encode(self, text: str) -> bytes:
-        """The bytes of a text in this file's encoding."""
+        """The bytes of the file when its program has this text."""
         try:
-            data = text.encode(self.encoding)
+            data = self.document(text).encode(self.encoding)
         except UnicodeError as error:
             raise SourceError(self.filename, f"the new text can't be written as {self.encoding}") from error
-        return _MARK + data if self.mark else data
+        return MARK + data if self.mark else data
 
 
 def read_bytes(filename: str) -> bytes:
@@ -76,11 +102,15 @@ def read_bytes(filename: str) -> bytes:
 
 def decode(filename: str, data: bytes) -> Source:
     """The text of Python source, by its byte order mark and its coding comment (PEP 263)."""
-    mark = data.startswith(_MARK)
+    if filename.endswith(NOTEBOOK):
+        from detachlint import notebooks
+
+        return notebooks.decode(filename, data)
+    mark = data.startswith(MARK)
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         encoding = "utf-8" if mark else encoding
-        text = (data[len(_MARK) :] if mark else data).decode(encoding)
+        text = (data[len(MARK) :] if mark else data).decode(encoding)
     except SyntaxError as error:
         raise SourceError(filename, f"cannot be decoded: {error.msg}") from error
     except UnicodeDecodeError as error:
@@ -146,7 +176,7 @@ class Walk:
     force_exclude: bool = False
 
     def find(self, paths: Iterable[str]) -> Found:
-        """The Python files among and below these paths, each once."""
+        """The Python files and notebooks among and below these paths, each once."""
         files: dict[str, str] = {}
         errors: list[SourceError] = []
         for path in paths:
@@ -181,8 +211,6 @@ class Walk:
         if os.path.isdir(path):
             yield from self._walk(os.path.normpath(path), errors)
             return
-        if path.endswith(".ipynb"):
-            raise SourceError(path, "notebooks are not supported yet")
         if not path.endswith(".pyi"):
             yield os.path.normpath(path)
 
@@ -203,7 +231,7 @@ class Walk:
             folders = []
             for entry in entries:
                 is_folder = entry.is_dir(follow_symlinks=False)
-                if not is_folder and not (entry.name.endswith(".py") and entry.is_file()):
+                if not is_folder and not (entry.name.endswith(_SOURCES) and entry.is_file()):
                     continue
                 place = os.path.join(real, entry.name)
                 if excluded.match(self._inside(place) or entry.name, is_folder):

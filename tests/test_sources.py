@@ -24,7 +24,7 @@ def found(root: Path, *paths: Path, **options: object) -> list[str]:
 
 def test_walk_finds_python_files_in_order(tmp_path):
     plant(tmp_path, "b.py", "a.py", "pkg/z.py", "pkg/a/m.py", "stub.pyi", "notes.txt", "nb.ipynb")
-    assert found(tmp_path) == ["a.py", "b.py", "pkg/z.py", "pkg/a/m.py"]
+    assert found(tmp_path) == ["a.py", "b.py", "nb.ipynb", "pkg/z.py", "pkg/a/m.py"]
 
 
 def test_default_excludes_are_judged_inside_the_project_only(tmp_path):
@@ -104,12 +104,9 @@ def test_paths_that_cannot_be_linted_are_named_and_the_rest_is_found(tmp_path):
     plant(tmp_path, "a.py", "stub.pyi", "nb.ipynb", "script")
     names = ["missing.py", "nb.ipynb", "a.py", "stub.pyi", "script", "\0"]
     result = Walk(tmp_path).find([str(tmp_path / name) for name in names])
-    assert [Path(name).name for name in result.files] == ["a.py", "script"]
-    assert [error.reason for error in result.errors[:2]] == [
-        "no such file or folder",
-        "notebooks are not supported yet",
-    ]
-    assert len(result.errors) == 3
+    assert [Path(name).name for name in result.files] == ["nb.ipynb", "a.py", "script"]
+    assert result.errors[0].reason == "no such file or folder"
+    assert len(result.errors) == 2
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

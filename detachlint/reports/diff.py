@@ -13,9 +13,10 @@ _COLORS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def diff(source: Source, new: str, color: bool = False) -> str:
-    """The difference between a source and its new text. Line ends are the file's own."""
+    """The difference between a source's file and the file with its new text. Line ends are the file's own."""
     name = source.filename.replace("\\", "/")
-    lines = difflib.unified_diff(split_lines(source.text), split_lines(new), name, name)
+    old = source.document(source.text)
+    lines = difflib.unified_diff(split_lines(old), split_lines(source.document(new)), name, name)
     return "".join(_line(line, color) for line in lines)
 
 
