@@ -264,9 +264,9 @@ class _Run:
         findings = sorted(self.findings, key=Finding.sort_key)
         path = self.options.output_file
         stream = stream or sys.stdout
-        color = path is None and terminal.wants_color(stream)
         summary = "" if self.options.quiet else self._summary(findings, files)
-        text = self._text(findings, color, terminal.width(stream) if findings and path is None else 80)
+        color = path is None and terminal.wants_color(stream)
+        text = self._text(findings, stream if path is None else None)
         if path is not None:
             _write_report(path, text)
             click.echo(summary, file=stream, nl=False)
@@ -275,12 +275,17 @@ class _Run:
             click.echo(text, file=stream, nl=False, color=color)
         return self._status()
 
-    def _text(self, findings: Sequence[Finding], color: bool, width: int) -> str:
+    def _text(self, findings: Sequence[Finding], stream: IO[str] | None) -> str:
+        """The report, as the stream can show it; no stream is a file."""
         name = self.settings.output_format
         if self.options.statistics:
             return reports.statistics(findings, name)
-        context = None if name in ("full", "concise", "json") else self._context()
-        return reports.render(name, findings, self._lines_of(), color, width, context)
+        if name not in ("full", "concise", "json"):
+            return reports.render(name, findings, self._lines_of(), context=self._context())
+        if not findings or stream is None:
+            return reports.render(name, findings, self._lines_of())
+        shown = terminal.wants_color(stream), terminal.width(stream)
+        return reports.render(name, findings, self._lines_of(), *shown, links=terminal.wants_links(stream))
 
     def _context(self) -> Context:
         from detachlint.reports.context import Context, top_of
@@ -291,6 +296,7 @@ class _Run:
             silenced=self.silenced,
             errors=self.errors,
             compared=self.baseline is not None,
+            lines_of=self._lines_of(),
         )
 
     def _summary(self, findings: Sequence[Finding], files: int) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 
 from detachlint.sources import DEFAULT_EXCLUDES
 
-OUTPUT_FORMATS = ("full", "concise", "json", "sarif", "github", "gitlab", "junit")
+OUTPUT_FORMATS = ("full", "concise", "json", "sarif", "github", "gitlab", "junit", "html", "svg")
 _ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 _NO_MODELS = '{"call": [], "class": []}'
 

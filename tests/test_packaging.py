@@ -42,6 +42,7 @@ def test_the_wheel_holds_the_program_the_models_and_the_rules(built: Path) -> No
         "detachlint", "*.py"
     )
     assert names >= relative("detachlint/models", "*.toml") | {"detachlint/py.typed"}
+    assert names >= relative("detachlint/reports/assets", "*")
     assert names >= {f"detachlint/{name}" for name in relative("rules", "*")}
     outside = {name for name in names if not name.startswith("detachlint")}
     assert not outside
@@ -53,7 +54,7 @@ def test_the_sdist_holds_what_the_tests_need(built: Path) -> None:
     with tarfile.open(archive) as file:
         names = {name.removeprefix(prefix) for name in file.getnames()}
     wanted = relative("rules", "*") | relative("tests", "*.py") | relative("detachlint", "*.py")
-    assert names >= wanted | relative("examples", "*.py")
+    assert names >= wanted | relative("examples", "*.py") | relative("tests/schemas", "*")
     assert names >= {"README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "pyproject.toml", ".ci/run"}
 
 

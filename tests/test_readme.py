@@ -1,6 +1,6 @@
-"""The README keeps its word: the table of rules, the commands, the config, the two programs.
+"""The README keeps its word: the picture, the table of rules, the commands, the config, the two programs.
 
-Run as a program, it writes the table of rules anew.
+Run as a program, it writes the picture and the table of rules anew.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+PICTURE = ROOT / "docs" / "full.svg"
 BEGIN, END = (
     "<!-- rules: written by `python tests/test_readme.py` from rules/*/rule.toml -->\n",
     "<!-- end of rules -->",
@@ -50,6 +51,16 @@ def with_table(text: str) -> str:
 def test_the_table_of_rules_is_up_to_date() -> None:
     text = README.read_text(encoding="utf-8")
     assert text == with_table(text), "run: python tests/test_readme.py"
+
+
+def picture() -> str:
+    trainer = ROOT / "examples" / "trainer"
+    options = ("--no-cache", "--isolated", "--select", "DTL101,DTL301", "--output-format", "svg")
+    return detachlint(trainer, *options, "evaluate.py", "train.py").stdout
+
+
+def test_the_picture_is_what_the_program_makes() -> None:
+    assert PICTURE.read_text(encoding="utf-8") == picture(), "run: python tests/test_readme.py"
 
 
 def test_there_are_two_commands_to_set_up_and_ci_runs_the_second() -> None:
@@ -120,4 +131,5 @@ def test_the_tutorials_programs_are_right_and_silent(number: int, tmp_path: Path
 
 
 if __name__ == "__main__":
+    PICTURE.write_text(picture(), encoding="utf-8")
     README.write_text(with_table(README.read_text(encoding="utf-8")), encoding="utf-8")

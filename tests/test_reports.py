@@ -57,7 +57,7 @@ def test_full_shows_code_trace_fix_and_page():
         "  2. train.py:4: the total outlives the iteration\n"
         "  help: Detach what is added (--fix)\n"
         "        total += loss.detach()\n"
-        "  page: https://example.org/DTL301\n"
+        "  more: detachlint --explain DTL301\n"
         "\n"
     )
 
@@ -159,6 +159,16 @@ def test_plain_keeps_what_is_seen():
 def test_concise_is_a_line_each():
     said = reports.render("concise", [FINDING, FINDING], lines_of)
     assert said == "train.py:4:2: DTL301 [*] `total +=` adds a tensor that still requires grad\n" * 2
+
+
+def test_links_lead_to_the_page_and_change_nothing_else():
+    for name in ("full", "concise"):
+        linked = reports.render(name, [FINDING], lines_of, links=True)
+        assert "\x1b]8;;https://example.org/DTL301\x1b\\DTL301\x1b]8;;\x1b\\" in linked
+        assert re.sub(r"\x1b\]8;;[^\x1b]*\x1b\\", "", linked) == reports.render(name, [FINDING], lines_of)
+        assert reports.render(name, [changed(url=None)], lines_of, links=True) == reports.render(
+            name, [FINDING], lines_of
+        )
 
 
 def test_colours_change_nothing_but_colours():

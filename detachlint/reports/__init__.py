@@ -45,23 +45,24 @@ def render(
     color: bool = False,
     width: int = 80,
     context: Context | None = None,
+    links: bool = False,
 ) -> str:
     """The findings in one of the output formats; text that is not empty ends in a newline."""
     if output_format in ("full", "concise"):
         from detachlint.reports import text
 
         if output_format == "concise":
-            return text.concise(findings, color)
-        return text.full(findings, lines_of, color, width)
+            return text.concise(findings, color, links)
+        return text.full(findings, lines_of, color, width, links)
     if output_format == "json":
         from detachlint.reports.json import render as render_json
 
         return render_json(findings)
-    return _for_servers(output_format, findings, context)
+    return _with_context(output_format, findings, context)
 
 
-def _for_servers(output_format: str, findings: Sequence[Finding], context: Context | None) -> str:
-    """The formats of CI servers, which show paths their own way."""
+def _with_context(output_format: str, findings: Sequence[Finding], context: Context | None) -> str:
+    """The formats that ask for more than the findings."""
     from importlib import import_module
 
     from detachlint.reports.context import Context

@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Literal
 
 from detachlint.findings import Finding, Silenced
+from detachlint.reports import LinesOf
 from detachlint.rulebook import Rule
 
 Level = Literal["error", "warning", "note"]
 _LEVELS: dict[str, Level] = {"raises": "error", "lost": "error", "noise": "note", "none": "note"}
+
+
+def _no_lines(filename: str, cell: int | None = None, /) -> Sequence[str]:
+    return ()
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class Context:
     silenced: Sequence[Silenced] = ()
     errors: Sequence[str] = ()
     compared: bool = False
+    lines_of: LinesOf = _no_lines
 
     @cached_property
     def _harms(self) -> dict[str, str]:

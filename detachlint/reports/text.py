@@ -1,8 +1,8 @@
 """Findings for people.
 
 `concise` is a line a finding, for editors and grep. `full` adds what a finding owes its reader: the code with
-carets under the expression, the trace as numbered steps with their places and lines, how to mend it, and the
-rule's page.
+carets under the expression, the trace as numbered steps with their places and lines, how to mend it, and
+where the rule is explained.
 
     train.py:14:5: DTL301 [*] `total +=` adds a tensor that still requires grad to a total that is never ...
        |
@@ -12,7 +12,7 @@ rule's page.
          loss.backward()
       help: Detach what is added
             total += loss.detach()
-      page: https://...
+      more: detachlint --explain DTL301
 
 Everything fits the width it is given, except the first line, which tools read: it is never broken.
 """
@@ -35,15 +35,21 @@ _TAB = "    "
 _CUT = "..."
 
 
-def concise(findings: Sequence[Finding], color: bool = False) -> str:
+def concise(findings: Sequence[Finding], color: bool = False, links: bool = False) -> str:
     """One line a finding."""
-    paint = _Paint(color)
+    paint = _Paint(color, links)
     return "".join(_headline(finding, paint) + "\n" for finding in findings)
 
 
-def full(findings: Sequence[Finding], lines_of: LinesOf, color: bool = False, width: int = 80) -> str:
+def full(
+    findings: Sequence[Finding],
+    lines_of: LinesOf,
+    color: bool = False,
+    width: int = 80,
+    links: bool = False,
+) -> str:
     """Each finding with its code, its trace and its fix, an empty line after each."""
-    page = _Page(lines_of, _Paint(color), width)
+    page = _Page(lines_of, _Paint(color, links), width)
     return "".join("\n".join(page.finding(finding)) + "\n\n" for finding in findings)
 
 
@@ -74,13 +80,18 @@ def statistics(findings: Sequence[Finding]) -> str:
 
 
 class _Paint:
-    """Styles that are nothing without colour."""
+    """Styles that are nothing without colour, links that are nothing where they don't work."""
 
-    def __init__(self, color: bool) -> None:
+    def __init__(self, color: bool, links: bool = False) -> None:
         self._color = color
+        self._links = links
 
     def __call__(self, text: str, **style: str | bool) -> str:
         return click.style(text, **style) if self._color else text  # type: ignore[arg-type]
+
+    def link(self, text: str, url: str | None) -> str:
+        """Text that leads to a page."""
+        return f"\x1b]8;;{url}\x1b\\{text}\x1b]8;;\x1b\\" if self._links and url else text
 
 
 def _headline(finding: Finding, paint: _Paint) -> str:
@@ -89,7 +100,8 @@ def _headline(finding: Finding, paint: _Paint) -> str:
     mark = ""
     if finding.fix is not None:
         mark = " " + paint("[*]" if finding.fix.applicability == "safe" else "[-]", fg="cyan")
-    return f"{place} {paint(finding.code, fg='red', bold=True)}{mark} {plain(finding.message)}"
+    code = paint.link(paint(finding.code, fg="red", bold=True), finding.url)
+    return f"{place} {code}{mark} {plain(finding.message)}"
 
 
 class _Page:
@@ -106,8 +118,7 @@ class _Page:
         for number, step in enumerate(finding.trace, 1):
             page += self._step(number, step, finding)
         page += self._help(finding, lines)
-        if finding.url:
-            page.append(f"  {self._paint('page:', fg='cyan')} {finding.url}")
+        page.append(f"  {self._paint('more:', fg='cyan')} detachlint --explain {finding.code}")
         return page
 
     def _frame(self, finding: Finding, lines: Sequence[str]) -> list[str]:
@@ -161,7 +172,7 @@ class _Page:
         said = self._said(word, "help:", f"{finding.fix.message} ({option})")
         return said + [
             f"        {self._paint(_around(line, column, self._width - 8), fg='green')}"
-            for line, column in _mended(finding.fix.edits, finding.cell, lines)
+            for line, column in mended(finding.fix.edits, finding.cell, lines)
         ]
 
     def _said(self, painted: str, word: str, text: str) -> list[str]:
@@ -176,7 +187,7 @@ def _shortened(rows: Sequence[int]) -> list[int | None]:
     return [*rows[: _MOST_ROWS - 2], None, rows[-1]]
 
 
-def _mended(edits: Sequence[Edit], cell: int | None, lines: Sequence[str]) -> list[tuple[str, int]]:
+def mended(edits: Sequence[Edit], cell: int | None, lines: Sequence[str]) -> list[tuple[str, int]]:
     """The rows that a fix changes, as they are afterwards, each with the column of its first change.
 
     Rows that are emptied or joined, or in another cell of a notebook, are not shown.
@@ -188,7 +199,7 @@ def _mended(edits: Sequence[Edit], cell: int | None, lines: Sequence[str]) -> li
         return []
     from detachlint.edits import NotFixable, apply_edits
 
-    mended = []
+    rows_after = []
     for row in sorted(rows)[:_MOST_ROWS]:
         here = [_on_first_row(edit) for edit in edits if edit.location.row == row]
         try:
@@ -196,8 +207,8 @@ def _mended(edits: Sequence[Edit], cell: int | None, lines: Sequence[str]) -> li
         except NotFixable:  # the file has changed since it was linted
             return []
         if line.strip():
-            mended.append((line, min(edit.location.column for edit in here)))
-    return mended
+            rows_after.append((line, min(edit.location.column for edit in here)))
+    return rows_after
 
 
 def _on_first_row(edit: Edit) -> Edit:
