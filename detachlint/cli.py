@@ -51,6 +51,11 @@ def main(**values: object) -> None:
 
 
 def _main(options: Options) -> int:
+    if options.completion is not None:
+        from detachlint.completion import script
+
+        click.echo(script(main, options.completion), nl=False)
+        return CLEAN
     if options.rules or options.explain is not None:
         return _about_rules(options)
     settings = _settings(options)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from detachlint import __version__, config
+from detachlint import __version__, completion, config
 
 _STDIN = "-"
 _Command = Callable[..., object]
@@ -50,6 +50,7 @@ class Options:
     exit_zero: bool
     no_cache: bool
     quiet: bool
+    completion: str | None
 
     @property
     def stdin(self) -> bool:
@@ -71,7 +72,9 @@ def _codes(name: str, help: str) -> Callable[[_Command], _Command]:  # noqa: A00
     def split(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(code.strip() for value in values for code in value.split(",") if code.strip())
 
-    return click.option(name, multiple=True, callback=split, metavar="CODES", help=help)
+    return click.option(
+        name, multiple=True, callback=split, metavar="CODES", shell_complete=completion.rules, help=help
+    )
 
 
 _OPTIONS = (
@@ -100,7 +103,9 @@ _OPTIONS = (
     ),
     click.option("--diff-base", metavar="REV", help="Report only what has changed since this git revision."),
     click.option("--show-files", is_flag=True, help="List the files that would be linted."),
-    click.option("--explain", metavar="RULE", help="Print the page of a rule."),
+    click.option(
+        "--explain", metavar="RULE", shell_complete=completion.rules, help="Print the page of a rule."
+    ),
     click.option("--rules", is_flag=True, help="List the rules."),
     click.option("--stdin-filename", metavar="PATH", help="The name of what - reads from standard input."),
     click.option(
@@ -111,6 +116,9 @@ _OPTIONS = (
     click.option("-e", "--exit-zero", is_flag=True, help="Exit with status 0 even if there are findings."),
     click.option("--no-cache", is_flag=True, help="Lint every file anew."),
     click.option("-q", "--quiet", is_flag=True, help="Print findings and errors only."),
+    click.option(
+        "--completion", type=click.Choice(completion.SHELLS), help="Print what makes a shell complete this."
+    ),
     click.version_option(__version__, prog_name="detachlint"),
 )
 
