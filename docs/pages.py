@@ -94,7 +94,7 @@ def _cases(folder: Path) -> str:
     """The cases of a rule, those that are reported before those that are not, each to be unfolded."""
     found = [case for file in sorted(folder.glob("cases/*.py")) for case in _functions(file)]
     parts = [
-        "\n## Cases\n\nPrograms that the tests run under torch. A comment with the code marks what is reported.\n"
+        "\n## Cases\n\nPrograms that the tests run under torch. A code in a comment marks what is reported.\n"
     ]
     for heading, kind, prefix in (("Reported", "failure", "bad_"), ("Not reported", "success", "good_")):
         parts.append(f"\n### {heading}\n")
