@@ -3,17 +3,19 @@
 `track` interprets one file and returns the events it met. The file's top level is interpreted first, then
 every function on its own, with unknown parameters, the way code outside of the file may call it. What is
 learnt on the way (facts, attributes that a method left behind) can explain code that came before it, so the
-whole is repeated until nothing new is learnt. Last, the kept values get their verdict.
+whole is repeated until nothing new is learnt. Where questions stay open, the callers in other files are
+interpreted beside it. Last, the kept values get their verdict.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
 from detachlint.models import Models
-from detachlint.tracking import verdicts
+from detachlint.tracking import callers, verdicts
 from detachlint.tracking.analysis import Analysis
 from detachlint.tracking.definitions import SourceModule
 from detachlint.tracking.entries import interpret_file
@@ -40,14 +42,31 @@ def track(path: str, source: str, tree: ast.Module, models: Models, root: Path |
     analysis = Analysis(models, project, keys, facts, Fates(), surroundings, target=path)
     module = SourceModule(path, file, tree, keys("scope", file))
     analysis.modules[file] = module
+    _interpret(analysis, lambda: interpret_file(analysis, module))
+    found = verdicts.events(analysis, path)
+    asked = callers.open_questions(analysis, module, found)
+    others = callers.find(analysis, module, asked)
+    if not others:
+        return found
+
+    def both() -> None:
+        interpret_file(analysis, module)
+        callers.interpret(analysis, others, asked)
+
+    _interpret(analysis, both)
+    return verdicts.events(analysis, path)
+
+
+def _interpret(analysis: Analysis, once: Callable[[], None]) -> None:
+    """Repeat until nothing new is learnt; what is learnt stays, all else begins anew."""
+    facts = analysis.facts
     for _ in range(_MAX_ROUNDS):
         known = (facts.size(), facts.only_without_grad())
         analysis.fates, analysis.events, analysis.work = Fates(), {}, 0
         analysis.inert.clear()
-        interpret_file(analysis, module)
+        once()
         if (facts.size(), facts.only_without_grad()) == known:
             break
-    return verdicts.events(analysis, path)
 
 
 @lru_cache(maxsize=1)

@@ -14,9 +14,12 @@ from detachlint.tracking.analysis import Frame
 from detachlint.tracking.places import OUTSIDE, Place, element
 from detachlint.tracking.values import (
     Container,
+    Grad,
     Tensor,
     Unknown,
     Value,
+    grad_of,
+    lineage_of,
     tracks,
 )
 
@@ -37,6 +40,8 @@ def augmented(frame: Frame, node: ast.AugAssign) -> None:
     if _adds(value, new):
         new = keeping.accumulated(frame, node, node.target, _incoming(value, new), node.value, place, "add")
         new = _together(frame, node, old, new)
+    elif grad_of(new) is Grad.UNKNOWN:
+        frame.leave_open(lineage_of(new))
     if isinstance(node.target, (ast.Attribute, ast.Subscript)):
         owner = frame.analysis.seen.get(node.target.value)
         if isinstance(owner, Unknown):
@@ -86,6 +91,8 @@ def rebound(frame: Frame, node: ast.stmt, target: ast.expr, value: Value, writte
         return None
     place = targets.place_of(frame, target)
     if not tracks(value) and (place not in frame.analysis.buffers or not frame.grad_on):
+        if grad_of(value) is Grad.UNKNOWN and place is not None and _outlives(frame, place):
+            frame.leave_open(value.lineage)
         return None
     if place is None or not _outlives(frame, place):
         return None
@@ -116,6 +123,14 @@ def _outlives(frame: Frame, place: Place) -> bool:
     return born < frame.depth or born == OUTSIDE
 
 
+def only_itself(frame: Frame, place: ast.expr, written: ast.expr | None) -> bool:
+    """Whether nothing beside the place's own old value in `written` can track: nothing new comes in."""
+    if written is None:
+        return False
+    own = _own_text(frame, place)
+    return _mentions(written, own) and not _parts_beside(frame, written, own, Grad.UNKNOWN)
+
+
 def _own_text(frame: Frame, target: ast.expr) -> str:
     """What reading the target looks like as a tree."""
     texts = frame.analysis.texts
@@ -132,17 +147,17 @@ def _same(part: ast.AST, own: str) -> bool:
     return isinstance(part, (ast.Name, ast.Attribute, ast.Subscript)) and ast.dump(part) == own
 
 
-def _parts_beside(frame: Frame, node: ast.expr, own: str) -> list[ast.expr]:
+def _parts_beside(frame: Frame, node: ast.expr, own: str, least: Grad = Grad.TRACKS) -> list[ast.expr]:
     """The largest tracking parts of an expression that do not contain the place itself."""
     if not _mentions(node, own):
         value = frame.analysis.seen.get(node)
-        return [node] if value is not None and tracks(value) else []
+        return [node] if value is not None and grad_of(value) >= least else []
     found: list[ast.expr] = []
     for part in ast.iter_child_nodes(node):
         if isinstance(part, ast.expr):
-            found += _parts_beside(frame, part, own)
+            found += _parts_beside(frame, part, own, least)
         elif isinstance(part, ast.keyword):
-            found += _parts_beside(frame, part.value, own)
+            found += _parts_beside(frame, part.value, own, least)
     return found
 
 

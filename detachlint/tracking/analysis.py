@@ -76,6 +76,7 @@ class Analysis:
     buffers: dict[Place, None] = field(default_factory=dict)
     inert: dict[Hashable, Value] = field(default_factory=dict)
     texts: dict[ast.AST, object] = field(default_factory=dict)
+    undecided: dict[FunctionDefinition, None] = field(default_factory=dict)
     work: int = 0
     writes: int = 0
 
@@ -194,6 +195,31 @@ class Frame:
         number = self.analysis.keys(kind, node, self.context)
         self.live.born[number] = self.depth
         return number
+
+    def leave_open(self, lineage: Lineage | None) -> None:
+        """Whether what a sink of this file got tracks is up to the callers of the outermost function.
+
+        A value that only came in is theirs alone: asked are those who say what a call in between gives.
+        """
+        if self.module.path != self.analysis.target or not self._is_made_by_call(lineage):
+            return
+        outermost = self
+        while outermost.caller is not None:
+            outermost = outermost.caller
+        if outermost.definition is not None:
+            self.analysis.undecided[outermost.definition] = None
+
+    def _is_made_by_call(self, lineage: Lineage | None) -> bool:
+        stack, seen = [lineage], set[Lineage]()
+        while stack:
+            current = stack.pop()
+            if current is None or current in seen:
+                continue
+            seen.add(current)
+            if current.call is not None:
+                return True
+            stack.extend(current.parents)
+        return False
 
     def note(self, node: ast.AST, text: str) -> Note:
         """A note on a node of this frame's file."""

@@ -228,6 +228,9 @@ def _class_attribute(frame: Frame, base: Class, name: str, node: ast.AST) -> Val
         stored = frame.get((klass.scope, name))
         if stored is not None:
             return stored
+    for library_base in base.klass.libraries():
+        if frame.analysis.models.method(library_base, name) is not None:
+            return Library(f"{library_base}.{name}")
     return expressions.fresh(frame, node)
 
 

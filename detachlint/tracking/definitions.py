@@ -23,7 +23,6 @@ class SourceModule:
     file: str
     tree: ast.Module
     scope: int
-    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,7 @@ def interpret_file(analysis: Analysis, module: SourceModule) -> None:
     analysis.base.clear()
     frame = Frame(analysis, module, (module.scope,), State())
     imports.run_top_level(frame, module.tree.body)
-    _run_waiting_hooks(frame)
-    if frame.state is not None:
-        for place, value in frame.state.cells.items():
-            _leave(analysis, place, value)
+    leave_state(frame)
     # Methods twice, because one may find on `self` what a later one left there; `__init__` before all others.
     own = [definition for definition in analysis.definitions if definition.module is module]
     waiting = sorted(own, key=lambda d: d.name != "__init__")
@@ -39,6 +36,14 @@ def interpret_file(analysis: Analysis, module: SourceModule) -> None:
         _interpret_inherited_init(analysis, klass)
     for definition in [d for d in waiting if d.owner is not None] + waiting:
         interpret_alone(analysis, definition)
+
+
+def leave_state(frame: Frame) -> None:
+    """At the end of a file's top level: what its names hold stays for its functions."""
+    _run_waiting_hooks(frame)
+    if frame.state is not None:
+        for place, value in frame.state.cells.items():
+            _leave(frame.analysis, place, value)
 
 
 def _leave(analysis: Analysis, place: Place, value: Value) -> None:

@@ -47,6 +47,7 @@ from detachlint.tracking.values import (
     Lineage,
     Module,
     Object,
+    Origin,
     Plain,
     Sequence,
     Tensor,
@@ -58,6 +59,7 @@ from detachlint.tracking.values import (
     join_all,
     lineage_of,
     origin_of,
+    with_lineage,
 )
 
 _BUILTINS = frozenset(dir(builtins))
@@ -82,6 +84,8 @@ def derive(
     hanging = [lineage for lineage in map(lineage_of, operands) if lineage is not None]
     key = frame.analysis.keys("operation", node)
     if not hanging:
+        if grad is Grad.CLEAR:
+            return CLEAR
         lineage = Lineage(key)
     elif len(hanging) == 1 and not summed:
         lineage = hanging[0]
@@ -90,7 +94,7 @@ def derive(
     if grad is Grad.UNKNOWN and lineage.key == key:
         proven = frame.analysis.facts.tracking.get(key)
         if proven is not None:
-            return Tensor(Grad.TRACKS, frame.origin(proven.node, proven.text), lineage)
+            return Tensor(Grad.TRACKS, Origin(proven.path, proven.node, proven.text), lineage)
     # Under no_grad a view of a leaf has no graph of its own, as the leaf has none.
     leaf = not frame.grad_on and isinstance(strongest, Tensor) and strongest.leaf
     return Tensor(grad, origin_of(strongest), lineage, leaf)
@@ -211,7 +215,16 @@ def operate(frame: Frame, node: ast.AST, left: Value, right: Value, op: ast.oper
     if isinstance(left, Instance):
         return frame.analysis.unknown(frame.analysis.keys("operation", node))
     operands = [v for v in (left, right) if isinstance(v, (Tensor, Unknown, Object))]
-    return derive(frame, node, operands, summed=isinstance(op, (ast.Add, ast.Sub)))
+    value = derive(frame, node, operands, summed=isinstance(op, (ast.Add, ast.Sub)))
+    return bent(frame, node, value) if isinstance(op, ast.Pow) else value
+
+
+def bent(frame: Frame, node: ast.AST, value: Value) -> Value:
+    """The result of an operation that is not linear: of a sum in it the summands no longer speak."""
+    lineage = lineage_of(value)
+    if lineage is None or not lineage.summed:
+        return value
+    return with_lineage(value, Lineage(frame.analysis.keys("operation", node), (lineage,)))
 
 
 _CONVERSIONS = re.compile(r"%(?:\(\w+\))?[-+ #0]*[\d.*]*([a-zA-Z])")
@@ -248,7 +261,8 @@ def _unary(frame: Frame, node: ast.UnaryOp) -> Value:
     operand = evaluate(frame, node.operand)
     if isinstance(node.op, ast.Not):
         measure(frame, operand, node)
-        return PLAIN
+        known = operand.constant if isinstance(operand, Plain) else None
+        return Plain(not known) if isinstance(known, bool) else PLAIN
     if isinstance(operand, Plain):
         return Plain(-operand.constant) if isinstance(operand.constant, int) else PLAIN
     return derive(frame, node, [operand]) if not isinstance(operand, Object) else operand
@@ -336,6 +350,7 @@ def _comprehension(frame: Frame, node: ast.ListComp | ast.SetComp | ast.Generato
             evaluate(frame, test)
             conditions.narrow(frame, test, True)
     body = node.value if isinstance(node, ast.DictComp) else node.elt
+    bounded = bounded or _calls_what_it_runs_over(node, body)
     value = evaluate(frame, body)
     if isinstance(node, ast.DictComp):
         evaluate(frame, node.key)
@@ -348,6 +363,21 @@ def _comprehension(frame: Frame, node: ast.ListComp | ast.SetComp | ast.Generato
         keeping.comprehension(frame, node, body, value, element(site))
     frame.add(element(site), keeping.marked(frame, node, value, element(site)))
     return found
+
+
+def _calls_what_it_runs_over(
+    node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, body: ast.expr
+) -> bool:
+    """`[net(x) for net in nets]` makes as many as there are networks, not as many as there are data."""
+    names = {
+        part.id
+        for generator in node.generators
+        for part in ast.walk(generator.target)
+        if isinstance(part, ast.Name)
+    }
+    while isinstance(body, (ast.Call, ast.Attribute, ast.Subscript)):
+        body = body.func if isinstance(body, ast.Call) else body.value
+    return isinstance(body, ast.Name) and body.id in names
 
 
 def iterate(frame: Frame, value: Value, node: ast.AST) -> Value:

@@ -9,7 +9,8 @@ until no new fact turns up.
 What follows for the ingredients of a proven value is a matter of care:
 
 * the summands of a sum speak for themselves when they are results of calls (nobody adds a constant with a
-  call to a loss): all of them are proven;
+  call to a loss): all of them are proven, but not where a power, a norm or the like stands around the sum:
+  one side of `(prediction - target) ** 2` is a target;
 * of other operations and calls, an ingredient is proven if it is the only candidate.
 """
 
@@ -70,13 +71,15 @@ class Facts:
         if lineage is not None:
             self._prove(lineage, note, set(), summand=True)
 
-    def _prove(self, lineage: Lineage, note: Note, seen: set[Lineage], summand: bool = False) -> None:
+    def _prove(
+        self, lineage: Lineage, note: Note, seen: set[Lineage], summand: bool = False, linear: bool = True
+    ) -> None:
         if lineage in seen:
             return
         seen.add(lineage)
         if lineage.key < 0 or _is_passage(lineage):
             for parent in lineage.parents:
-                self._prove(parent, note, seen, summand)
+                self._prove(parent, note, seen, summand, linear)
             return
         self.tracking.setdefault(lineage.key, note)
         whole = self._whole(lineage)
@@ -89,18 +92,20 @@ class Facts:
         candidates = self._candidates(lineage) if lineage.arity != 1 else []
         if lineage.arity > 1 and candidates and candidates[0] is not lineage.parents[0]:
             candidates = []
-        if lineage.summed:
+        if lineage.summed and linear:
             for parent in candidates:
                 self._prove(parent, note, seen, summand)
+        elif len(candidates) == 1:
+            self._prove(candidates[0], note, seen, linear=False)
         elif len({self._whole(parent) for parent in candidates}) == 1:
-            self._prove(self._whole(candidates[0]), note, seen)
+            self._prove(self._whole(candidates[0]), note, seen, linear=False)
 
     def _prove_part(self, part: Lineage, whole: Lineage, note: Note, summand: bool) -> None:
         offset = str(self.keys.thing(part.key)[2])
         self.parts.setdefault(whole.key, {}).setdefault(offset, note)
         # `out, hidden = net(x)`, of which `out` goes into a loss, says what kind of thing `net` is. Of
         # `loss, log = step(batch)` and `step(batch)["loss"]` the backward speaks of the loss alone.
-        if offset[1:-1].isdigit() and not summand:
+        if not summand and (offset[1:-1].isdigit() or (offset[0] == "." and whole.parents)):
             self._prove_callee(whole, note)
 
     def _prove_callee(self, lineage: Lineage, note: Note) -> None:

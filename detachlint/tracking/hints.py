@@ -88,7 +88,8 @@ def _named(frame: Frame, value: Value, key: int) -> Value | None:
     if klass.kind == "module":
         frozen = frame.analysis.facts.is_frozen(key)
         trainable = Grad.CLEAR if frozen or not klass.parameters else Grad.TRACKS
-        if trainable is Grad.TRACKS and name == _ANY_MODULE and _is_composed(frame):
+        shown = key in frame.analysis.facts.modules
+        if trainable is Grad.TRACKS and name == _ANY_MODULE and _is_composed(frame) and not shown:
             # A module made of others names them all `nn.Module`, a resize or an activation too.
             trainable = Grad.UNKNOWN
         return Module(name, trainable, key)

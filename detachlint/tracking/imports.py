@@ -88,20 +88,21 @@ def resolve(frame: Frame, value: Imported) -> Value:
 
 def load(analysis: Analysis, path: str) -> SourceModule | None:
     """Another file of the project, its top level interpreted: once for all files that import from it."""
+    if path in analysis.modules:
+        return analysis.modules[path]
     surroundings = analysis.surroundings or analysis
     if path in surroundings.modules:
         return surroundings.modules[path]
     tree = tree_of(Path(path))
     if tree is None:
         return None
-    module = SourceModule(_shown(analysis, path), path, tree, surroundings.keys("scope", path))
+    module = SourceModule(shown(analysis, path), path, tree, surroundings.keys("scope", path))
     surroundings.modules[path] = module
     surroundings.work = 0
     frame = Frame(surroundings, module, (module.scope,), State(), budget=_MOST_WORK)
     run_top_level(frame, [part for part in tree.body if not _is_main(part)])
     if frame.state is not None:
         surroundings.base.update(frame.state.cells)
-    module.names = tuple(name for base, name in surroundings.base if base == module.scope)
     return module
 
 
@@ -117,7 +118,8 @@ def run_top_level(frame: Frame, body: list[ast.stmt]) -> None:
             frame.state.cells.clear()
 
 
-def _shown(analysis: Analysis, path: str) -> str:
+def shown(analysis: Analysis, path: str) -> str:
+    """The path under which another file of the project is reported: relative to the project's root."""
     root = analysis.project.root if analysis.project is not None else None
     if root is not None and root in Path(path).parents:
         return Path(path).relative_to(root).as_posix()
@@ -145,7 +147,13 @@ def import_star(frame: Frame, node: ast.ImportFrom) -> None:
     module = load(frame.analysis, str(path))
     if module is None:
         return
-    for name in module.names:
+    for name in _names(frame.analysis, module):
         value = frame.get((module.scope, name))
         if value is not None and not name.startswith("_"):
             frame.put((frame.scope, name), value)
+
+
+def _names(analysis: Analysis, module: SourceModule) -> list[str]:
+    """The names that a file's top level has bound."""
+    both = [analysis] if analysis.surroundings is None else [analysis, analysis.surroundings]
+    return [name for each in both for base, name in list(each.base) if base == module.scope]

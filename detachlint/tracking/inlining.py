@@ -11,7 +11,7 @@ import ast
 from collections.abc import Hashable
 from dataclasses import replace
 
-from detachlint.tracking import classes, expressions, interpreter, library, methods
+from detachlint.tracking import classes, containers, expressions, interpreter, library, methods
 from detachlint.tracking.analysis import MAX_DEPTH, MAX_DEPTH_ELSEWHERE, Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.definitions import FunctionDefinition
@@ -273,9 +273,16 @@ def _entered(
         return replace(
             value, items=tuple(_entered(inner, node, part, expression, parameter) for part in value.items)
         )
-    if isinstance(value, Container):
-        return value
+    if isinstance(value, Container) and isinstance(expression, _DISPLAYS):
+        for place in containers.places(inner, value):
+            held = inner.get(place)
+            if held is not None:
+                inner.put(place, _entered(inner, node, held, expression, parameter))
     return value
+
+
+# A display is made for this call: nobody else holds it.
+_DISPLAYS = (ast.List, ast.Dict, ast.Set)
 
 
 def _is_own(inner: Frame) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import expressions, keeping, passages, targets, tracked
+from detachlint.tracking import accumulation, expressions, keeping, passages, targets, tracked
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.places import OUTSIDE, Place
@@ -46,7 +46,7 @@ def written_into(
         return receiver
     base = targets.base_of(frame, node.value if isinstance(node, ast.Subscript) else node)
     place = targets.place_of(frame, base) if base is not None else None
-    if place is None or _is_view_of_data(base):
+    if base is None or place is None or _is_view_of_data(base):
         return expressions.derive(frame, node, [receiver, leaf])
     if not tracked.tracking_leaf(frame, value) and place not in frame.analysis.buffers:
         return expressions.derive(frame, node, [receiver, value])
@@ -54,10 +54,11 @@ def written_into(
     result = expressions.derive(frame, node, [receiver, leaf])
     # Only a tensor that did not track is changed; one of which nothing is known is somebody else's.
     own = receiver.grad is Grad.CLEAR or place in frame.analysis.buffers
+    own = own and not accumulation.only_itself(frame, base, written)
     if own and not receiver.leaf and (born < frame.depth or born == OUTSIDE):
         outside = place[1][0] in ".[" and frame.born(place[0]) == OUTSIDE
         sink = "statistic" if outside or _is_running(how) else "collect"
-        text = f"{ast.unparse(base) if base is not None else ''}{how}"
+        text = f"{ast.unparse(base)}{how}"
         keeping.keep(frame, _statement(frame, node), sink, text, leaf, written, place, born)
     frame.put(place, keeping.marked(frame, node, result, place))
     return result
@@ -93,7 +94,7 @@ def _statement(frame: Frame, node: ast.AST) -> ast.AST:
     return frame.statement if frame.statement is not None and isinstance(node, ast.Subscript) else node
 
 
-def _is_view_of_data(base: ast.expr | None) -> bool:
+def _is_view_of_data(base: ast.expr) -> bool:
     return isinstance(base, ast.Attribute) and base.attr == "data"
 
 

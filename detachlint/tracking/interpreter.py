@@ -15,6 +15,7 @@ from detachlint.tracking import (
     accumulation,
     classes,
     conditions,
+    containers,
     expressions,
     hints,
     imports,
@@ -32,6 +33,7 @@ from detachlint.tracking.values import (
     NONE,
     PLAIN,
     Class,
+    Container,
     Function,
     GradMode,
     Instance,
@@ -179,12 +181,34 @@ def _constant_test(frame: Frame, test: ast.expr) -> bool | None:
 
 def _for(frame: Frame, node: ast.For | ast.AsyncFor) -> None:
     source = expressions.evaluate(frame, node.iter)
+    rewritten = _rewritten(frame, node)
 
     def enter() -> None:
         element = expressions.iterate(frame, source, node.iter)
         targets.assign(frame, node.target, element)
+        for site in rewritten:
+            containers.clear(frame, site)
 
-    _loop(frame, node, enter, endless=False)
+    _loop(frame, node, enter, endless=False, sure=bool(rewritten))
+
+
+def _rewritten(frame: Frame, node: ast.For | ast.AsyncFor) -> tuple[int, ...]:
+    """The dict of `for key, value in d.items(): d[key] = f(value)`: afterwards nothing old is in it."""
+    base = node.iter
+    if isinstance(base, ast.Call) and isinstance(base.func, ast.Attribute) and base.func.attr in _VIEWS:
+        base = base.func.value
+    key = node.target.elts[0] if isinstance(node.target, ast.Tuple) else node.target
+    if not isinstance(base, (ast.Name, ast.Attribute)) or not isinstance(key, ast.Name):
+        return ()
+    held = frame.analysis.seen.get(base)
+    if not isinstance(held, Container) or held.kind != "dict" or len(held.sites) != 1:
+        return ()
+    entry = f"{ast.unparse(base)}[{key.id}]"
+    writes = (part for part in node.body if isinstance(part, ast.Assign))
+    return held.sites if any(ast.unparse(part.targets[0]) == entry for part in writes) else ()
+
+
+_VIEWS = frozenset({"items", "keys", "copy"})
 
 
 def _while(frame: Frame, node: ast.While) -> None:
@@ -197,8 +221,13 @@ def _while(frame: Frame, node: ast.While) -> None:
 
 
 def _loop(
-    frame: Frame, node: ast.For | ast.AsyncFor | ast.While, enter: Callable[[], None], endless: bool
+    frame: Frame,
+    node: ast.For | ast.AsyncFor | ast.While,
+    enter: Callable[[], None],
+    endless: bool,
+    sure: bool = False,
 ) -> None:
+    """Interpret a loop; `sure`: its body runs, and what it leaves replaces what was there."""
     head = frame.live
     exits: list[State] = []
     loop = Loop()
@@ -219,9 +248,12 @@ def _loop(
             frame.analysis.fates.settle(end, frame.depth)
         frame.depth -= 1
         frame.loops.pop()
+        exits = loop.breaks
+        if sure and end is not None:
+            head = end
+            break
         following = join_states(head, end)
         assert following is not None
-        exits = loop.breaks
         if following is head or same(following, head):
             head = following
             break

@@ -259,6 +259,7 @@ def _kept_leaf(frame: Frame, value: Value) -> Value | None:
             part = frame.get((value.key, offset))
             if part is None or tracks(part):
                 return Tensor(Grad.TRACKS, Origin(note.path, note.node, note.text), value.lineage)
+        frame.leave_open(value.lineage)
     return None
 
 

@@ -158,7 +158,14 @@ def apply(
         return _array_result(frame, node, name, operands, arguments)
     if call.result == "unknown":
         return methods.call_unknown(frame, node, None, arguments)
-    return from_result(frame, node, call.result, operands)
+    value = from_result(frame, node, call.result, operands)
+    return value if name.rpartition(".")[2] in _LINEAR else expressions.bent(frame, node, value)
+
+
+_LINEAR = frozenset(
+    {"mean", "sum", "neg", "nanmean", "mul", "div", "multiply", "divide", "true_divide", "to", "cuda", "cpu"}
+    | {"float", "double", "half", "view", "reshape", "squeeze", "unsqueeze", "clone", "contiguous"}
+)
 
 
 # What makes an array of anything; a ufunc or reduction makes one of an array only: of a number numpy makes a
@@ -312,7 +319,9 @@ def module_output(
     trainable = Grad.TRACKS if sure else trainable
     hanging = tuple(lineage for lineage in map(lineage_of, operands) if lineage is not None)
     call = Lineage(module) if module is not None else None
-    lineage = Lineage(frame.analysis.keys("call", node), hanging, call=call)
+    # An output that tracks by itself says nothing of the inputs: one ingredient, whatever there are.
+    own = 1 if trainable is Grad.TRACKS else 0
+    lineage = Lineage(frame.analysis.keys("call", node), hanging, call=call, arity=own)
     if trainable is Grad.TRACKS:
         text = f"the output of `{_callee(node)}` requires grad: it is a module with trainable parameters"
         return Tensor(Grad.TRACKS, frame.origin(node, text), lineage)

@@ -111,6 +111,18 @@ def _require_grad(frame: Frame, node: ast.AST, receiver: Tensor, arguments: Argu
     return value
 
 
+def switch(frame: Frame, value: Value, flag: Value | None) -> bool | None:
+    """Parameters were told whether to require grad; None if this call does not say which.
+
+    A flag that is not known freezes nothing: the calls that pass it say what it means.
+    """
+    on = True if flag is None else flag.constant if isinstance(flag, Plain) else None
+    if not isinstance(on, bool):
+        return None
+    (thaw if on else freeze)(frame, value)
+    return on
+
+
 def freeze(frame: Frame, value: Value) -> None:
     """A parameter, or all parameters of a module, were told not to require grad."""
     for key in _owners(frame, value):
@@ -165,14 +177,14 @@ def module_method(
     frame: Frame, node: ast.AST, receiver: Module | Instance, name: str, arguments: Arguments
 ) -> Value:
     """A method that every nn.Module has."""
+    if isinstance(receiver, Module) and receiver.trainable is Grad.UNKNOWN:
+        _learn(frame, node, receiver, name, arguments)
     if name in ("eval", "train"):
         _switch_eval(frame, receiver, name, arguments)
     if name in _GIVE_SELF:
         return receiver
     if name == "requires_grad_":
-        flag = arguments.get(0, "requires_grad")
-        known_on = flag is None or (isinstance(flag, Plain) and flag.constant is True)
-        (thaw if known_on else freeze)(frame, receiver)
+        switch(frame, receiver, arguments.get(0, "requires_grad"))
         return receiver
     if name in ("forward", "__call__"):
         return calls.call_value(frame, node, receiver, arguments)
@@ -375,6 +387,8 @@ def _unknown_method(frame: Frame, node: ast.AST, receiver: Unknown, name: str, a
     if name == "requires_grad_":
         return _require_grad_of_unknown(frame, node, receiver, arguments)
     if name in ("item", "tolist", "detach", "numpy", "argmax"):
+        if name == "numpy" and frame.grad_on:
+            frame.leave_open(receiver.lineage)
         expressions.measure(frame, receiver, node)
         return _cut(name)
     if name in _STORE and arguments.positional:
@@ -395,10 +409,8 @@ def _unknown_method(frame: Frame, node: ast.AST, receiver: Unknown, name: str, a
 
 def _require_grad_of_unknown(frame: Frame, node: ast.AST, receiver: Unknown, arguments: Arguments) -> Value:
     """A tensor starts to require grad, or all parameters of a module: nothing tells which it is."""
-    flag = arguments.get(0, "requires_grad")
-    on = flag is None or (isinstance(flag, Plain) and flag.constant is True)
-    (thaw if on else freeze)(frame, receiver)
-    if not on or isinstance(frame.statement, ast.Expr):
+    on = switch(frame, receiver, arguments.get(0, "requires_grad"))
+    if on is not True or isinstance(frame.statement, ast.Expr):
         return receiver
     return _require_grad(frame, node, Tensor(Grad.UNKNOWN, lineage=receiver.lineage), arguments)
 
@@ -420,7 +432,7 @@ def _is_loss(arguments: Arguments) -> bool:
     return isinstance(first, Unknown)
 
 
-def _learn(frame: Frame, node: ast.AST, receiver: Unknown, name: str, arguments: Arguments) -> None:
+def _learn(frame: Frame, node: ast.AST, receiver: Unknown | Module, name: str, arguments: Arguments) -> None:
     shows = name in _SHOW_MODULE or (name in _SHOW_MODULE_BARE and not arguments.values())
     if shows:
         text = f"`.{name}()` shows that it is a module: its output requires grad"

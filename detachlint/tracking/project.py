@@ -10,8 +10,15 @@ from __future__ import annotations
 
 import ast
 import io
+import os
+import re
 import tokenize
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeAlias
+
+# An imported name -> the files that import it, with the dots and the module it is imported from.
+Index: TypeAlias = dict[str, list[tuple[Path, int, str]]]
 
 _LARGEST = 1_000_000  # bytes: a module larger than this is data or generated, not a helper
 
@@ -22,6 +29,7 @@ class Project:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._found: dict[tuple[str, Path], Path | None] = {}
+        self._importers: Index | None = None
 
     def locate(self, dotted: str, near: Path) -> Path | None:
         """The file of the module `dotted`, seen from the file `near`; None if it is not the project's."""
@@ -45,6 +53,31 @@ class Project:
             parts.insert(0, folder.name)
             folder = folder.parent
         return ".".join(parts)
+
+    def importers(self, names: Iterable[str], file: Path) -> list[Path]:
+        """The project's files that import one of these names from `file`, or from a package around it."""
+        if self._importers is None:
+            self._importers = _index(self.root)
+        stem = file.parent.name if file.name == "__init__.py" else file.stem
+        found: dict[Path, None] = {}
+        for name in (*names, stem):
+            for path, level, module in self._importers.get(name, ()):
+                if path != file and path not in found and self._leads_to(path, level, module, name, file):
+                    found[path] = None
+        return list(found)
+
+    def _leads_to(self, path: Path, level: int, module: str, name: str, file: Path) -> bool:
+        whole = f"{module}.{name}" if module else name
+        for dotted in (whole, module):
+            if level:
+                origin = self.relative(level, dotted or None, path)
+            else:
+                origin = self.locate(dotted, path) if dotted else None
+            if origin is not None and origin.resolve() == file:
+                return True
+            if origin is not None and origin.name == "__init__.py" and origin.parent in file.parents:
+                return True
+        return False
 
     def _search(self, dotted: str, near: Path) -> Path | None:
         parts = dotted.split(".")
@@ -81,3 +114,54 @@ def tree_of(path: Path) -> ast.Module | None:
         return ast.parse(data.decode(encoding))
     except (OSError, SyntaxError, ValueError, LookupError, RecursionError, MemoryError):
         return None
+
+
+_IMPORT = re.compile(
+    rb"^[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^\n\\]*(?:\\\r?\n[^\n\\]*)*)"
+    rb"|import[ \t]+([^\n#;]+))",
+    re.MULTILINE,
+)
+_COMMENT = re.compile(rb"#[^\n]*")
+_ASIDE = frozenset({"node_modules", "site-packages", "build", "dist", "__pycache__", "venv"})
+_MOST_FILES = 20_000
+
+
+def _index(root: Path) -> Index:
+    """Who imports what, read off the import lines of all files of the project."""
+    found: Index = {}
+    for position, path in enumerate(_python_files(root)):
+        if position >= _MOST_FILES:
+            break
+        try:
+            data = path.read_bytes()
+        except OSError:
+            continue
+        if len(data) > _LARGEST or b"\0" in data:
+            continue
+        for level, module, name in _imports(data):
+            found.setdefault(name, []).append((path, level, module))
+    return found
+
+
+def _imports(data: bytes) -> Iterator[tuple[int, str, str]]:
+    for match in _IMPORT.finditer(data):
+        dots, module, names, modules = match.groups()
+        if modules is not None:
+            for part in modules.split(b","):
+                dotted = part.split(b" as ")[0].strip().decode(errors="replace")
+                before, _, last = dotted.rpartition(".")
+                yield 0, before, last
+            continue
+        for part in _COMMENT.sub(b"", names).strip(b" ()\r\n").replace(b"\\", b" ").split(b","):
+            name = part.split(b" as ")[0].strip().decode(errors="replace")
+            if name:
+                yield len(dots), module.decode(errors="replace"), name
+
+
+def _python_files(root: Path) -> Iterator[Path]:
+    for folder, inner, files in os.walk(root):
+        inner[:] = sorted(n for n in inner if not n.startswith(".") and n not in _ASIDE)
+        inner[:] = [n for n in inner if not os.path.exists(os.path.join(folder, n, "pyvenv.cfg"))]
+        for name in sorted(files):
+            if name.endswith(".py"):
+                yield Path(folder, name)

@@ -16,13 +16,16 @@ from detachlint.tracking.events import Event, EventKind, Note
 from detachlint.tracking.fates import is_spent
 from detachlint.tracking.selection import detachable
 from detachlint.tracking.values import (
+    Grad,
     Instance,
     Object,
     Origin,
     Plain,
     Tensor,
     Tuple,
+    Unknown,
     Value,
+    grad_of,
     lineage_of,
     origin_of,
     tracks,
@@ -49,6 +52,8 @@ def library_call(
             continue
         leaf = _refused_leaf(frame, value, call)
         if leaf is None:
+            if isinstance(value, Unknown) or grad_of(value) is Grad.UNKNOWN:
+                frame.leave_open(lineage_of(value))
             continue
         first = first or leaf
         written += [expression] if expression is not None else []

@@ -95,8 +95,7 @@ def _assign_attribute(frame: Frame, target: ast.Attribute, value: Value) -> None
 
 
 def _switch_grad(frame: Frame, target: ast.Attribute, base: Value, value: Value) -> None:
-    on = isinstance(value, Plain) and value.constant is True
-    (methods.thaw if on else methods.freeze)(frame, base)
+    on = methods.switch(frame, base, value)
     if isinstance(base, Tensor):
         flag = Arguments((value,))
         call = methods.call_method(frame, target, base, "requires_grad_", flag)

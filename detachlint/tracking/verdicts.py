@@ -64,12 +64,12 @@ def _returned(analysis: Analysis) -> set[tuple[tuple[int, int], str]]:
 
 def _is_program(analysis: Analysis) -> bool:
     """Whether the file is run, not imported: it has a `__main__` block, or loops at its top level."""
-    for module in analysis.modules.values():
-        for part in module.tree.body:
-            if isinstance(part, ast.If) and "__main__" in ast.dump(part.test):
-                return True
-            if isinstance(part, (ast.For, ast.While, ast.With)):
-                return True
+    linted = next(module for module in analysis.modules.values() if module.path == analysis.target)
+    for part in linted.tree.body:
+        if isinstance(part, ast.If) and "__main__" in ast.dump(part.test):
+            return True
+        if isinstance(part, (ast.For, ast.While, ast.With)):
+            return True
     return False
 
 
