@@ -99,6 +99,33 @@ def test_the_config_shown_is_understood(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("first", "schema"),
+    [("# .github/workflows/", "vendor.github-workflows"), ("# .gitlab-ci.yml", "vendor.gitlab-ci")],
+)
+def test_the_examples_for_servers_are_understood_by_them(first: str, schema: str, tmp_path: Path) -> None:
+    examples = [block for block in blocks("yaml") if block.startswith(first)]
+    assert examples
+    for number, block in enumerate(examples):
+        (tmp_path / f"{number}.yml").write_text(block, encoding="utf-8")
+    names = [f"{number}.yml" for number in range(len(examples))]
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, *names]
+    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_options_shown_exist() -> None:
+    known = set(re.findall(r"--[a-z-]+", detachlint(ROOT, "--help").stdout))
+    shown = {
+        option
+        for block in (*blocks("sh"), *blocks("yaml"))
+        for line in re.findall(r"\bdetachlint (-.*)", block)
+        for option in re.findall(r"(?<!\S)--[a-z-]+", line)
+    }
+    assert len(shown) > 10
+    assert shown - known <= {"--all-files"}
+
+
 def test_ruff_leaves_the_comments_alone_if_told_so(tmp_path: Path) -> None:
     (block,) = (block for block in blocks("toml") if "[tool.ruff" in block)
     source = "x = f()  # noqa: DTL101\n"
