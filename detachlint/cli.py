@@ -289,8 +289,15 @@ class _Run:
             return reports.render(name, findings, self._lines_of(), context=self._context())
         if not findings or stream is None:
             return reports.render(name, findings, self._lines_of())
-        shown = terminal.wants_color(stream), terminal.width(stream)
-        return reports.render(name, findings, self._lines_of(), *shown, links=terminal.wants_links(stream))
+        return reports.render(
+            name,
+            findings,
+            self._lines_of(),
+            terminal.wants_color(stream),
+            terminal.width(stream),
+            links=terminal.wants_links(stream),
+            broken=stream.isatty(),
+        )
 
     def _context(self) -> Context:
         from detachlint.reports.context import Context, top_of
@@ -307,16 +314,15 @@ class _Run:
     def _summary(self, findings: Sequence[Finding], files: int) -> str:
         from detachlint.reports.text import summary
 
+        known = sum(item.kind == "external" for item in self.silenced)
         if findings or self.fixed:
-            return summary(findings, self.fixed, self.settings.unsafe_fixes) + "\n"
+            line = summary(findings, self.fixed, self.settings.unsafe_fixes)
+            return line + (f" {known} more in the baseline." if known else "") + "\n"
         if self.errors or not files:
             return ""
         since = self.options.diff_base
-        return (
-            "Nothing to detach.\n"
-            if since is None
-            else f"Nothing to detach in what has changed since {since}.\n"
-        )
+        where = "" if since is None else f" in what has changed since {since}"
+        return f"Nothing to detach{where}" + (f" but the {known} in the baseline" if known else "") + ".\n"
 
     def _lines_of(self) -> reports.LinesOf:
         @lru_cache(maxsize=16)

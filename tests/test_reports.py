@@ -108,6 +108,21 @@ def test_everything_but_the_first_line_fits(width):
     assert shown[carets.index("^") : carets.rindex("^") + 1] == "out.numpy()"
 
 
+@pytest.mark.parametrize("filename", ["a.py", "a/long/path/" * 4 + "漢.py"])
+@pytest.mark.parametrize("width", [60, 80])
+def test_for_people_the_first_line_is_broken_too(filename, width):
+    message = "`running_total +=` adds a tensor that still requires grad to a total " * 3
+    finding = changed(filename=filename, message=message.strip(), trace=(), fix=None)
+    said = reports.render("full", [finding], lambda *_: [], color=True, width=width, broken=True)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", said).splitlines()
+    assert lines[0].startswith(f"{filename}:4:2: DTL301 ")
+    assert all(cells(line) <= width for line in lines[1:])
+    assert len(lines[0]) <= width or len(filename) > 40
+    unbroken = reports.render("full", [finding], lambda *_: []).splitlines()[0]
+    headline = lines[: next(n for n, line in enumerate(lines) if line.startswith("  more:"))]
+    assert " ".join(" ".join(line.split()) for line in headline) == unbroken
+
+
 def test_a_long_line_is_cut_around_the_change():
     line = "    plot(" + ", ".join(f"argument_{number}" for number in range(20)) + ", out)"
     fix = Fix("safe", "Detach it", (insertion(1, line.index("out") + 4),))

@@ -46,6 +46,7 @@ def render(
     width: int = 80,
     context: Context | None = None,
     links: bool = False,
+    broken: bool = False,
 ) -> str:
     """The findings in one of the output formats; text that is not empty ends in a newline."""
     if output_format in ("full", "concise"):
@@ -53,7 +54,7 @@ def render(
 
         if output_format == "concise":
             return text.concise(findings, color, links)
-        return text.full(findings, lines_of, color, width, links)
+        return text.full(findings, lines_of, color, width, links, broken)
     if output_format == "json":
         from detachlint.reports.json import render as render_json
 

@@ -14,7 +14,7 @@ where the rule is explained.
             total += loss.detach()
       more: detachlint --explain DTL301
 
-Everything fits the width it is given, except the first line, which tools read: it is never broken.
+Everything fits the width it is given, except the first line, which tools read: only for people it is broken.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from detachlint.reports.plain import cells, plain
 _MOST_ROWS = 6
 _TAB = "    "
 _CUT = "..."
+_NARROW = 24  # columns in which no message is begun
 
 
 def concise(findings: Sequence[Finding], color: bool = False, links: bool = False) -> str:
@@ -47,9 +48,13 @@ def full(
     color: bool = False,
     width: int = 80,
     links: bool = False,
+    broken: bool = False,
 ) -> str:
-    """Each finding with its code, its trace and its fix, an empty line after each."""
-    page = _Page(lines_of, _Paint(color, links), width)
+    """Each finding with its code, its trace and its fix, an empty line after each.
+
+    `broken` says that even the first line is, which people like and tools don't.
+    """
+    page = _Page(lines_of, _Paint(color, links), width, broken)
     return "".join("\n".join(page.finding(finding)) + "\n\n" for finding in findings)
 
 
@@ -94,27 +99,44 @@ class _Paint:
         return f"\x1b]8;;{url}\x1b\\{text}\x1b]8;;\x1b\\" if self._links and url else text
 
 
-def _headline(finding: Finding, paint: _Paint) -> str:
+def _headline(finding: Finding, paint: _Paint, width: int | None = None) -> str:
+    """Place, code and message; with a width, the message goes on in further lines below itself."""
     inside = plain(line_of(finding)).removeprefix(plain(finding.filename))
     place = f"{paint(plain(finding.filename), bold=True)}{inside}:{finding.location.column}:"
     mark = ""
     if finding.fix is not None:
-        mark = " " + paint("[*]" if finding.fix.applicability == "safe" else "[-]", fg="cyan")
+        mark = " [*]" if finding.fix.applicability == "safe" else " [-]"
     code = paint.link(paint(finding.code, fg="red", bold=True), finding.url)
-    return f"{place} {code}{mark} {plain(finding.message)}"
+    message = plain(finding.message)
+    if width is not None:
+        before = cells(f"{plain(line_of(finding))}:{finding.location.column}: {finding.code}{mark} ")
+        message = _below(message, before, width)
+    return f"{place} {code}{paint(mark, fg='cyan')} {message}"
+
+
+def _below(message: str, before: int, width: int) -> str:
+    """A message that starts behind something, its further lines set in by as much as leaves them room."""
+    room = width - before
+    if room < _NARROW:
+        lines = textwrap.wrap(message, width, initial_indent=_TAB, subsequent_indent=_TAB)
+        return "\n".join(["", *lines])
+    indent = " " * (before if before <= width // 2 else len(_TAB))
+    placed = textwrap.wrap(message, width, initial_indent="." * before, subsequent_indent=indent)
+    return "\n".join(placed)[before:]
 
 
 class _Page:
     """Lays findings out in a width."""
 
-    def __init__(self, lines_of: LinesOf, paint: _Paint, width: int) -> None:
+    def __init__(self, lines_of: LinesOf, paint: _Paint, width: int, broken: bool = False) -> None:
         self._lines_of = lines_of
         self._paint = paint
         self._width = max(width, 40)
+        self._headline_width = self._width if broken else None
 
     def finding(self, finding: Finding) -> list[str]:
         lines = self._lines_of(finding.filename, finding.cell)
-        page = [_headline(finding, self._paint), *self._frame(finding, lines)]
+        page = [_headline(finding, self._paint, self._headline_width), *self._frame(finding, lines)]
         for number, step in enumerate(finding.trace, 1):
             page += self._step(number, step, finding)
         page += self._help(finding, lines)
