@@ -76,12 +76,12 @@ def _about_rules(options: Options) -> int:
     from detachlint.reports import rules
 
     book = rulebook.load()
-    text = (
-        rules.listing(book, options.output_format)
-        if options.explain is None
-        else rules.page(book, options.explain)
-    )
-    click.echo(text, nl=False)
+    if options.explain is None:
+        click.echo(rules.listing(book, options.output_format), nl=False)
+        return CLEAN
+    page = rules.page(book, options.explain)
+    color = terminal.wants_color(sys.stdout)
+    click.echo(rules.dressed(page) if color else page, nl=False, color=color)
     return CLEAN
 
 
@@ -410,10 +410,18 @@ def _write(source: Source, text: str) -> None:
 
 
 def _write_report(path: Path, text: str) -> None:
+    """Write a report, or a baseline: a file that is there is replaced in one step."""
+    from detachlint.writing import NotWritten, write_atomically
+
     try:
+        if path.is_file():
+            write_atomically(path, text.encode("utf-8", "backslashreplace"))
+            return
         path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
+    except NotWritten as error:
+        raise ConfigError(f"{path}: cannot be written: {error}") from error
 
 
 def _complain(message: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import faketracker
@@ -280,6 +281,17 @@ def test_show_files():
     assert "no such file" in run("--show-files", "nowhere", status=2).stderr
 
 
+def test_a_page_for_a_terminal_says_the_same(monkeypatch):
+    page = run("--explain", "DTL301", status=0).stdout
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    result = CliRunner().invoke(main, ["--explain", "DTL301"], color=True)
+    assert "\x1b[1m\x1b[4mtracked-tensor-accumulated (DTL301)\x1b[0m" in result.stdout
+    assert "```" not in result.stdout
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout)
+    kept = re.sub(r"^```.*\n", "", page, flags=re.MULTILINE)
+    assert re.sub(r"[\s#`]", "", shown) == re.sub(r"[\s#`]", "", kept)
+
+
 def test_rules_and_explain():
     assert "DTL301  tracked-tensor-accumulated" in run("--rules", status=0).stdout
     listed = json.loads(run("--rules", "--output-format", "json", status=0).stdout)
@@ -287,6 +299,7 @@ def test_rules_and_explain():
     page = run("--explain", "dtl301", status=0).stdout
     assert "DTL301" in page
     assert run("--explain", "tracked-tensor-accumulated", status=0).stdout == page
+    assert page.startswith("# tracked-tensor-accumulated (DTL301)\n")
     assert "did you mean `DTL301`?" in run("--explain", "DTL3011", status=2).stderr
     assert "stands for several rules: DTL301, DTL302" in run("--explain", "DTL3", status=2).stderr
 

@@ -254,6 +254,16 @@ def test_an_output_file_that_cannot_be_is_said_before_anything_is_done(project):
     assert (project / "train it.py").read_text() == TRAIN
 
 
+def test_an_output_file_is_replaced_in_one_step(project):
+    Path("report.txt").write_text("old")
+    os.link("report.txt", "other.txt")
+    result = run("-o", "report.txt", status=2)
+    assert result.stderr.startswith(
+        "detachlint: error: report.txt: cannot be written: it has other hard links"
+    )
+    assert Path("report.txt").read_text() == "old"
+
+
 def test_the_top_of_a_repository(tmp_path):
     assert top_of(tmp_path / "a") == tmp_path / "a"
     (tmp_path / ".git").mkdir()

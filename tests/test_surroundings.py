@@ -90,7 +90,8 @@ def test_a_formatter_changes_nothing(other):
 
 
 @pytest.mark.parametrize(
-    "other", ["kept.append(f(a, 'c'))", "kept.append(f(a))", "kept.extend(f(a, 'b'))", "kept.append(f(a, '#'))"]
+    "other",
+    ["kept.append(f(a, 'c'))", "kept.append(f(a))", "kept.extend(f(a, 'b'))", "kept.append(f(a, '#'))"],
 )
 def test_other_code_is_other_code(other):
     assert essence(other) != essence('kept.append(f(a, "b"))')

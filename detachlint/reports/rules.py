@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+
+import click
 
 from detachlint.config import ConfigError
 from detachlint.rulebook import Rule, Rulebook, RuleError
+
+_CODE = re.compile(r"`([^`]+)`")
 
 
 def listing(book: Rulebook, output_format: str | None) -> str:
@@ -29,6 +34,22 @@ def page(book: Rulebook, code: str) -> str:
         return rule.page().rstrip() + "\n"
     except OSError as error:
         raise RuleError(f"{rule.folder / 'README.md'}: {error.strerror}") from error
+
+
+def dressed(page: str) -> str:
+    """A page as a terminal with colours shows it best: headings and code stand out by themselves."""
+    lines: list[str] = []
+    fenced = False
+    for line in page.splitlines():
+        if line.startswith("```"):
+            fenced = not fenced
+        elif fenced:
+            lines.append(click.style(f"    {line}", fg="green") if line else "")
+        elif line.startswith("#"):
+            lines.append(click.style(line.lstrip("# "), bold=True, underline=line.startswith("# ")))
+        else:
+            lines.append(_CODE.sub(lambda match: click.style(match[1], fg="cyan"), line))
+    return "\n".join(lines) + "\n"
 
 
 def _as_data(rule: Rule) -> dict[str, str]:
