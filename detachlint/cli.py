@@ -32,11 +32,38 @@ CLEAN, FINDINGS, FAILED = 0, 1, 2
 _NO_NAME = "<stdin>"
 
 
-@command_line
+class _Command(click.Command):
+    """The command, with the one other thing it can be asked for: to serve an editor."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args[:1] != ["server"]:
+            return super().parse_args(ctx, args)
+        if args[1:] not in ([], ["--stdio"]):
+            raise click.UsageError("`detachlint server` takes no options; ./server is a folder of this name")
+        sys.exit(_serve())
+
+
+def _serve() -> int:
+    """Be a language server on standard input and output until the editor ends it."""
+    try:
+        from detachlint.server import make
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] not in ("pygls", "lsprotocol"):
+            raise
+        _complain("the server needs more: python -m pip install 'detachlint[lsp]'")
+        return FAILED
+    if sys.stdin.isatty():
+        _note("waiting for an editor on standard input; a folder of this name is linted as ./server")
+    make().start_io()
+    return CLEAN
+
+
+@command_line(_Command)
 def main(**values: object) -> None:
     """Find tensors that should have been detached, explain why, and repair them.
 
-    PATHS are files and folders (default: the current folder); - is standard input.
+    PATHS are files and folders (default: the current folder); - is standard input. `detachlint server` is a
+    language server for editors.
     """
     options = Options(**values)  # type: ignore[arg-type]
     for stream in (sys.stdout, sys.stderr):

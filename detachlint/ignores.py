@@ -25,9 +25,10 @@ def add_ignores(
     findings: Sequence[Finding],
     lint: Callable[[Source], list[Finding]],
     reason: str | None = None,
+    chosen: Sequence[Finding] | None = None,
 ) -> tuple[str, list[Finding]]:
-    """The text with comments that silence the findings, and those of the findings that they did not."""
-    wanted = [finding for finding in findings if finding.code != UNUSED_SUPPRESSION]
+    """The text with comments that silence the findings (or the chosen ones), and what is left to report."""
+    wanted = [item for item in chosen or findings if item.code != UNUSED_SUPPRESSION]
     lines = positions.split_lines(source.text)
     free = _rows_that_end(lines)
     codes: dict[int, set[str]] = {}

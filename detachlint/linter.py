@@ -161,7 +161,7 @@ class Linter:
         except SourceError as error:
             return Outcome(source.filename, error=str(error))
         except Exception as error:  # an error of this program must not cost the other files
-            return Outcome(source.filename, error=_internal(source.filename, error))
+            return Outcome(source.filename, error=internal(source.filename, error))
 
     def _sifted(self, source: Source, findings: list[Finding]) -> tuple[list[Finding], list[Silenced]]:
         """The findings that the sieves let through, and what they have to say of others.
@@ -271,7 +271,7 @@ def _parse(text: str, named: str) -> ast.Module:
         raise SourceError(named, f"cannot be parsed: {error}") from error
 
 
-def _internal(filename: str, error: Exception) -> str:
+def internal(filename: str, error: Exception) -> str:
     """One line on an error of this program: what it was, where in the program, and where to report it."""
     if isinstance(error, RecursionError):
         return f"{filename}: nested or called too deeply for this program to follow"

@@ -9,15 +9,13 @@ byte.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
-from itertools import accumulate
 from typing import Any
 
 from detachlint.cells import CellsChanged, Program
+from detachlint.differences import Change, differences
 from detachlint.positions import split_lines
 from detachlint.sources import MARK, Source, SourceError
 
@@ -27,7 +25,6 @@ _CHARACTER = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL
 )
 _FORMAT = 4  # the format of notebooks since 2014
-_LONG_LINE = 2_000  # characters beyond which nobody wrote a line by hand, and comparing takes long
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +184,7 @@ def _rewritten(literal: str, new: str) -> str:
     old = "".join(parts)
     if literal.startswith("[") and len(split_lines(old)) != len(split_lines(new)):
         return _list(literal, spans, split_lines(new))
-    waiting = _changes(old, new)
+    waiting = differences(old, new)
     pieces, done, at = [], 0, 0
     for span, part in zip(spans, parts, strict=True):
         end = at + len(part)
@@ -218,44 +215,6 @@ def _string(literal: str, at: int, changes: Sequence[Change]) -> str:
         new = json.dumps(change.text, ensure_ascii=literal.isascii())[1:-1]
         characters[change.start - at : change.end - at] = [new]
     return '"' + "".join(characters) + '"'
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Text that comes in the place of what stood from `start` to `end`."""
-
-    start: int
-    end: int
-    text: str
-
-
-def _changes(old: str, new: str) -> list[Change]:
-    """What leads from one text to another; line by line where there are as many as before."""
-    before, after = split_lines(old), split_lines(new)
-    starts = [0, *accumulate(map(len, before))]
-    if len(before) == len(after):
-        lines = zip(starts, before, after)  # noqa: B905 - one start more than lines: the end
-        return [change for start, first, second in lines for change in _within(start, first, second)]
-    opcodes = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
-    return [
-        Change(starts[first], starts[last], "".join(after[begin:end]))
-        for kind, first, last, begin, end in opcodes
-        if kind != "equal"
-    ]
-
-
-def _within(start: int, old: str, new: str) -> Iterator[Change]:
-    """What leads from one line to another."""
-    if old == new:
-        return
-    if len(old) > _LONG_LINE:
-        yield Change(start, start + len(old), new)
-        return
-    head = len(os.path.commonprefix([old, new]))  # noqa: RUF071 - these are no paths
-    matcher = SequenceMatcher(None, old[head:], new[head:], autojunk=False)
-    for kind, first, last, begin, end in matcher.get_opcodes():
-        if kind != "equal":
-            yield Change(start + head + first, start + head + last, new[head + begin : head + end])
 
 
 def _is_changed_only_in(changed: Mapping[int, str], before: str, after: str) -> bool:

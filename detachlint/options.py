@@ -123,13 +123,17 @@ _OPTIONS = (
 )
 
 
-def command_line(function: _Command) -> click.Command:
+def command_line(kind: type[click.Command]) -> Callable[[_Command], click.Command]:
     """Make a command of a function that takes all the options by name."""
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-    dressed: _Command = function
-    for option in reversed(_OPTIONS):
-        dressed = option(dressed)
-    return click.command(context_settings=settings)(dressed)
+
+    def dress(function: _Command) -> click.Command:
+        dressed: _Command = function
+        for option in reversed(_OPTIONS):
+            dressed = option(dressed)
+        return click.command(cls=kind, context_settings=settings)(dressed)
+
+    return dress
 
 
 def check_combination(options: Options) -> None:

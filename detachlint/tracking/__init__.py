@@ -69,6 +69,11 @@ def _interpret(analysis: Analysis, once: Callable[[], None]) -> None:
             break
 
 
+def forget() -> None:
+    """Read the project's other files anew at the next use: they may have changed."""
+    _surroundings.cache_clear()
+
+
 @lru_cache(maxsize=1)
 def _surroundings(root: Path, models: Models) -> Analysis:
     """What the files of a project have in common: its modules' top levels, interpreted when first used."""
