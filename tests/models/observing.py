@@ -12,6 +12,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import torch
@@ -110,6 +111,7 @@ def public(name: str) -> bool:
     return callable(found)
 
 
+@cache
 def operators() -> dict[str, Seen]:
     """What torch's operator database shows of every public function, method and in-place method."""
     with warnings.catch_warnings():
@@ -172,6 +174,7 @@ def _run(
     seen.receiver.add((tracked_inputs(args, kwargs) > 0, given.requires_grad))
 
 
+@cache
 def samples() -> dict[str, Seen]:
     """What the hand-written calls show."""
     seen: dict[str, Seen] = defaultdict(Seen)

@@ -11,11 +11,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import torch
 
 X = np.arange(4)
 LABELS = np.array([0, 1, 0, 1])
 
-GUESSES = (
+BARE = (
     lambda v, n, m: (v,),
     lambda v, n, m: (v, v),
     lambda v, n, m: (m,),
@@ -24,10 +25,8 @@ GUESSES = (
     lambda v, n, m: (m, m),
     lambda v, n, m: (m, 2),
     lambda v, n, m: (v, 1),
-    lambda v, n, m: ([v, v],),
     lambda v, n, m: (n,),
     lambda v, n, m: (n, n),
-    lambda v, n, m: ([n, n],),
     lambda v, n, m: (v, v, v),
     lambda v, n, m: (m, v),
     lambda v, n, m: (v, 0, 1),
@@ -46,7 +45,6 @@ GUESSES = (
     lambda v, n, m: (m, m, m),
     lambda v, n, m: (n, 0, 1),
     lambda v, n, m: (0.5, n),
-    lambda v, n, m: ([1, 2], [n, n]),
     lambda v, n, m: (v, v, v, v),
     lambda v, n, m: (v[:1], v[:1]),
     lambda v, n, m: (np.eye(4), v),
@@ -54,8 +52,15 @@ GUESSES = (
     lambda v, n, m: (np.eye(4)[:, :2].astype(int), m[:, :2]),
     lambda v, n, m: (v, 0.5),
     lambda v, n, m: (LABELS, v, 1),
-    lambda v, n, m: (m + m.T + 4 * np.eye(4, dtype=np.float32),),
+    lambda v, n, m: (m + m.T + 4 * torch.eye(4),),
 )
+LISTS = (
+    lambda v, n, m: ([v, v],),
+    lambda v, n, m: ([n, n],),
+    lambda v, n, m: ([1, 2], [n, n]),
+    lambda v, n, m: ([m, m],),
+)
+GUESSES = (*BARE, *LISTS)
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="detachlint-models-"))
 
@@ -74,6 +79,7 @@ ARGUMENTS = {
     "numpy.random.Generator.choice": lambda v, n, m: (v,),
     "numpy.ndarray.dot": lambda v, n, m: (np.ones(4), v),
     "numpy.ndarray.searchsorted": lambda v, n, m: (X, v),
+    "matplotlib.axes.Axes.axline": lambda v, n, m: ([n, n], [n, 1]),
     "matplotlib.axes.Axes.arrow": lambda v, n, m: (n, n, n, n),
     "matplotlib.axes.Axes.broken_barh": lambda v, n, m: ([(n, 1)], (0, 1)),
     "matplotlib.axes.Axes.streamplot": lambda v, n, m: (X.copy(), X.copy(), m, m),
@@ -99,7 +105,7 @@ ARGUMENTS = {
     "scipy.linalg.fractional_matrix_power": lambda v, n, m: (m, 0.5),
     "scipy.linalg.solve_triangular": lambda v, n, m: (m, X),
     "scipy.linalg.schur": lambda v, n, m: (m,),
-    "scipy.linalg.lu_factor": lambda v, n, m: (m + 4 * np.eye(4, dtype=np.float32),),
+    "scipy.linalg.lu_factor": lambda v, n, m: (m + 4 * torch.eye(4),),
     "scipy.optimize.linprog": lambda v, n, m: (v,),
     "scipy.signal.istft": lambda v, n, m: (m,),
 }
@@ -109,6 +115,35 @@ PANDAS = {
     "pandas.Series": lambda v, n, m: (v,),
     "polars.Series": lambda v, n, m: (v,),
     "polars.DataFrame": lambda v, n, m: ({"a": v},),
+}
+
+# They wait for a person, change how everything after them behaves, read or write files.
+NOT_CALLED = frozenset(
+    """
+    numpy.fromfile numpy.load numpy.loadtxt numpy.memmap numpy.open_memmap numpy.save numpy.savetxt numpy.savez
+    numpy.savez_compressed numpy.set_printoptions numpy.setbufsize numpy.seterr numpy.seterrcall
+    numpy.show_config numpy.show_runtime numpy.test numpy.info numpy.linalg.test numpy.fft.test
+    matplotlib.axes.Axes.draw matplotlib.axes.Axes.remove matplotlib.axes.Axes.set_figure
+    matplotlib.pyplot.show matplotlib.pyplot.pause matplotlib.pyplot.ginput
+    matplotlib.pyplot.waitforbuttonpress matplotlib.pyplot.savefig matplotlib.pyplot.switch_backend
+    matplotlib.pyplot.ion matplotlib.pyplot.ioff matplotlib.pyplot.install_repl_displayhook
+    matplotlib.pyplot.uninstall_repl_displayhook matplotlib.pyplot.rc matplotlib.pyplot.rcdefaults
+    matplotlib.pyplot.rc_context matplotlib.pyplot.style matplotlib.pyplot.xkcd matplotlib.pyplot.set_loglevel
+    matplotlib.pyplot.subplots matplotlib.pyplot.subplot_mosaic matplotlib.pyplot.figure
+    scipy.optimize.shgo seaborn.dogplot seaborn.miscplot
+    """.split()
+)
+
+# They refuse a tensor, or the fourth argument of something, where no tracked tensor is ever given; or what they do
+# with one has a better name.
+NO_SINKS = {
+    **dict.fromkeys(("numpy.squeeze", "numpy.real", "numpy.imag"), "hand a bare tensor back, tracked"),
+    "matplotlib.axes.Axes.apply_aspect": "what the drawing calls",
+    "matplotlib.axes.Axes.convert_xunits": "what the drawing calls",
+    "matplotlib.axes.Axes.convert_yunits": "what the drawing calls",
+    "matplotlib.axes.Axes.format_cursor_data": "what the window calls",
+    "matplotlib.axes.Axes.inset_axes": "takes a place, no data",
+    "matplotlib.pyplot.axes": "takes a place, no data",
 }
 
 # Sinks of libraries that no test can run here, with the reason.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 
 import pytest
 
@@ -10,9 +11,9 @@ pytest.importorskip("torch", reason="torch is not installed")
 
 import numpy as np
 import torch
+from array_libraries import refuses
 from observing import c, t
 from sink_tables import SCRATCH
-from test_array_sinks import refuses
 from test_sinks import retained
 
 from detachlint import models
@@ -31,8 +32,13 @@ def tracks() -> bool:
     return (torch.rand(3, requires_grad=True) * 1).requires_grad
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def lightning_run():
+    return run_lightning()
+
+
+@cache
+def run_lightning():
     """Hook -> grad mode while Lightning ran it, for a module and a callback; and what log() kept."""
     pytorch = pytest.importorskip("lightning.pytorch", reason="lightning is not installed")
     seen: dict[str, set[bool]] = {}

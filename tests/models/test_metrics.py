@@ -1,22 +1,30 @@
-"""torchmetrics: which metrics keep the graph of what update() gets, which values they give track."""
+"""torchmetrics: which metrics keep the graph of what update() gets, which values they give track.
+
+Every class of the library that takes one of INPUTS is run; what the models say of each is compared with it.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
+import inspect
+import warnings
+from functools import cache
+from typing import NamedTuple
 
 import pytest
 
 pytest.importorskip("torch", reason="torch is not installed")
+torchmetrics = pytest.importorskip("torchmetrics", reason="torchmetrics is not installed")
 
 import torch
-from observing import c, t
-from test_array_sinks import sinks as names_of
+from observing import c, flat, outcome, t
 from test_sinks import retained
 
 from detachlint import models
 
 MODELS = models.load()
-METRICS = sorted({name.split(".")[1] for name in names_of("torchmetrics.", sink="keeps")})
+PACKAGES = "classification regression aggregation image audio clustering nominal segmentation".split()
 INPUTS = (
     lambda v: (v,),
     lambda v: (v, torch.tensor([0, 1, 0, 1])),
@@ -25,17 +33,18 @@ INPUTS = (
     lambda v: (torch.stack((v, 1 - v, v), 1), torch.tensor([[0, 1, 1], [1, 0, 1], [0, 0, 1], [1, 1, 0]])),
     lambda v: (v[:, None] * c(4, 3), c(4, 3)),
     lambda v: (v[:2, None, None, None] * c(2, 3, 32, 32), c(2, 3, 32, 32)),
+    lambda v: (v.view(2, 2, 1) * c(2, 2, 3), torch.tensor([[0, 1], [2, 0]])),
 )
-OPTIONS = ({}, {"task": "binary"}, {"num_classes": 3}, {"num_labels": 3})
+OPTIONS = ({}, {"task": "binary"}, {"num_classes": 3}, {"num_labels": 3}, {"p": 2.0})
 
 
-def metric_class(name):
-    torchmetrics = pytest.importorskip("torchmetrics", reason="torchmetrics is not installed")
-    for place in ("", "classification", "regression", "image"):
-        owner = pytest.importorskip(f"torchmetrics.{place}".rstrip("."))
-        if hasattr(owner, name):
-            return getattr(owner, name)
-    pytest.skip(f"torchmetrics {torchmetrics.__version__} has no {name}")
+class Metric(NamedTuple):
+    """Does the state hold the graph after update() and after a call; do a call's value and compute() track?"""
+
+    update: bool
+    call: bool
+    value: bool
+    compute: bool
 
 
 def fitting(make):
@@ -50,64 +59,178 @@ def fitting(make):
     return None
 
 
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", METRICS)
-def test_metrics_with_a_list_for_a_state_keep(name):
-    make = metric_class(name)
-    options, inputs = fitting(make)
-    for way in ("update", "__call__"):
+@cache
+def observed() -> dict[str, Metric]:
+    seen = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for package in ("torchmetrics", *(f"torchmetrics.{name}" for name in PACKAGES)):
+            module = importlib.import_module(package)
+            for name, made in inspect.getmembers(module, inspect.isclass):
+                fits = fitting(made) if issubclass(made, torchmetrics.Metric) else None
+                if fits:
+                    seen[f"{package}.{name}"] = _observed(made, *fits)
+    return seen
+
+
+def _observed(make, options, inputs) -> Metric:
+    def fed(way):
         metric = make(**options)
 
-        def feed(tensor, metric=metric, way=way):
+        def feed(tensor):
             getattr(metric, way)(*inputs(tensor))
             return metric
 
-        said = MODELS.method(f"torchmetrics.{name}", way)
-        assert retained(feed) == (said is not None and said.sink == "keeps"), way
-    result = make(**options)(*inputs(t(4)))
-    assert isinstance(result, torch.Tensor | tuple | list)
-    tracks = isinstance(result, torch.Tensor) and result.requires_grad
-    assert tracks == (MODELS.klass(f"torchmetrics.{name}").call == "derived")
+        return feed
+
+    updated = make(**options)
+    updated.update(*inputs(t(4)))
+    return Metric(
+        retained(fed("update")),
+        retained(fed("__call__")),
+        True in flat(outcome(make(**options)(*inputs(t(4))))),
+        True in flat(outcome(updated.compute())),
+    )
 
 
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(
-    "name",
-    """
-    MeanMetric SumMetric MaxMetric MinMetric MeanSquaredError MeanAbsoluteError R2Score PearsonCorrCoef
-    ExplainedVariance BinaryAccuracy BinaryF1Score BinaryConfusionMatrix MulticlassAccuracy BinaryHingeLoss
-    """.split(),
-)
-def test_metrics_with_a_sum_for_a_state_detach(name):
-    make = metric_class(name)
-    options, inputs = fitting(make)
-    metric = make(**options)
+def test_every_metric():
+    wrong = {}
+    for name, seen in observed().items():
+        update, call = (MODELS.method(name, way) for way in ("update", "__call__"))
+        said = (
+            (update.sink, update.result),
+            call.sink if call else None,
+            MODELS.klass(name).call,
+            call.result if call else MODELS.klass(name).call,
+            MODELS.method(name, "compute").result,
+        )
+        value = "derived" if seen.value else "cut"
+        torch_says = (
+            ("keeps" if seen.update else "detaches", "none"),
+            # A call without a list for a state keeps one graph until the next call: no growth.
+            "keeps" if seen.update and seen.call else None,
+            value,
+            value,
+            "unknown" if seen.compute else "cut",
+        )
+        if said != torch_says:
+            wrong[name] = f"{said}, torchmetrics says {torch_says}"
+    assert wrong == {}
+    assert len(observed()) > 120
+    assert sum(seen.update for seen in observed().values()) > 30
 
-    def feed(tensor):
-        metric.update(*inputs(tensor))
-        return metric
 
-    assert not retained(feed)
-    assert MODELS.method(f"torchmetrics.{name}", "update").sink == "detaches"
-    assert MODELS.method(f"torchmetrics.{name}", "compute").result == "cut"
-    assert not metric.compute().requires_grad
-    result = make(**options)(*inputs(t(4)))
-    assert result.requires_grad == (MODELS.klass(f"torchmetrics.{name}").call == "derived")
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_functional_metrics():
-    functional = pytest.importorskip("torchmetrics.functional", reason="torchmetrics is not installed")
-    target = torch.tensor([0, 1, 0, 1])
-    for name in ("accuracy", "f1_score", "precision", "recall"):
-        assert not getattr(functional, name)(t(4), target, task="binary").requires_grad
-        assert MODELS.call(f"torchmetrics.functional.{name}").result == "cut"
+def test_metrics_are_modules_without_weights():
     for name in (
-        "mean_squared_error",
-        "mean_absolute_error",
-        "r2_score",
-        "pearson_corrcoef",
-        "explained_variance",
+        *observed(),
+        "torchmetrics.Metric",
+        "torchmetrics.MetricCollection",
+        "torchmetrics.metric.Metric",
     ):
-        assert getattr(functional, name)(t(4), c(4)).requires_grad
-        assert MODELS.call(f"torchmetrics.functional.{name}").result == "derived"
+        model = MODELS.klass(name)
+        assert model.kind == "metric", name
+        assert not model.parameters, name
+        assert "torch.nn.Module" in [base.name for base in MODELS.lineage(name)], name
+        assert MODELS.method(name, "reset").result == "none"
+    assert issubclass(torchmetrics.Metric, torch.nn.Module)
+    assert not list(torchmetrics.MeanMetric().parameters())
+    assert torchmetrics.collections.MetricCollection is torchmetrics.MetricCollection
+    assert MODELS.canonical("torchmetrics.collections.MetricCollection") == "torchmetrics.MetricCollection"
+    assert MODELS.klass("torchmetrics.MetricCollection").call is None
+    assert torchmetrics.MeanMetric().reset() is None
+    collection = torchmetrics.MetricCollection([torchmetrics.MeanMetric()])
+    assert collection.update(t()) is None
+    assert collection.reset() is None
+    assert MODELS.method("torchmetrics.MetricCollection", "update").result == "none"
+
+
+def test_collections_and_retrieval_by_their_package():
+    import torchmetrics.retrieval
+    import torchmetrics.text
+
+    for name in (
+        "retrieval.RetrievalMAP",
+        "text.WordErrorRate",
+        "shape.ProcrustesDisparity",
+        "wrappers.MinMaxMetric",
+    ):
+        package, _, last = name.partition(".")
+        assert issubclass(
+            getattr(importlib.import_module(f"torchmetrics.{package}"), last), torchmetrics.Metric
+        )
+        assert MODELS.canonical(f"torchmetrics.{name}") == f"torchmetrics.{last}"
+        assert MODELS.klass(f"torchmetrics.{name}").kind == "metric"
+        assert MODELS.klass(f"torchmetrics.{name}").call == "cut"
+
+
+def test_update_runs_with_grad_mode_off():
+    seen = []
+
+    class Own(torchmetrics.Metric):
+        def update(self, value):
+            seen.append((value * 1).requires_grad)
+
+        def compute(self):
+            return 0
+
+    Own().update(t(4))
+    assert seen == [False]
+    for name in ("Metric", "MetricCollection"):
+        assert MODELS.klass(f"torchmetrics.{name}").grad_off == {"update"}
+
+
+def test_a_call_keeps_one_graph_and_no_more():
+    metric = torchmetrics.MeanMetric()
+    assert retained(lambda v: (metric(v.sum()), metric)[1])
+    assert not retained(lambda v: (metric(v.sum()), metric(v.detach().sum()), metric)[2])
+    assert not retained(lambda v: (metric(v.sum()), metric.reset(), metric)[2])
+
+
+def test_an_own_state_that_is_a_list_keeps():
+    class Own(torchmetrics.Metric):
+        def __init__(self):
+            super().__init__()
+            self.add_state("values", [])
+
+        def update(self, value):
+            self.values.append(value)
+
+        def compute(self):
+            return torch.stack(self.values).mean()
+
+    metric = Own()
+    assert retained(lambda v: (metric.update(v), metric)[1])
+
+
+@cache
+def functions() -> dict[str, bool]:
+    """Every functional metric that takes one of INPUTS: does its value track?"""
+    seen = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for package in ("", ".classification", ".regression", ".image", ".audio"):
+            module = importlib.import_module(f"torchmetrics.functional{package}")
+            for name, function in inspect.getmembers(module, inspect.isfunction):
+                value = _first_value(function)
+                if value is not None:
+                    seen[f"torchmetrics.functional{package}.{name}"] = True in flat(outcome(value))
+    return seen
+
+
+def _first_value(function):
+    for options in (*OPTIONS, {"threshold": 0.5, "beta": 1.0}):
+        for inputs in INPUTS:
+            with contextlib.suppress(Exception):
+                return function(*inputs(t(4)), **options)
+    return None
+
+
+def test_functional_metrics():
+    seen = functions()
+    wrong = {
+        name: f"{MODELS.call(name).result}, torchmetrics says {tracks}"
+        for name, tracks in seen.items()
+        if MODELS.call(name).result != ("derived" if tracks else "cut")
+    }
+    assert wrong == {}
+    assert len(seen) > 80
