@@ -173,14 +173,30 @@ def test_mlflow(tmp_path, monkeypatch):
 
 def test_einops():
     einops = pytest.importorskip("einops", reason="einops is not installed")
+    from einops.layers.torch import Rearrange, Reduce
+
     tensor = t(2, 3)
     with torch.no_grad():
         assert einops.rearrange(tensor, "a b -> b a").requires_grad
+        assert einops.repeat(tensor, "a b -> a b 2").requires_grad
         assert not einops.reduce(tensor, "a b -> a", "mean").requires_grad
+        assert Rearrange("a b -> b a")(tensor).requires_grad
+        assert not Reduce("a b -> a", "mean")(tensor).requires_grad
     assert einops.reduce(tensor, "a b -> a", "mean").requires_grad
     assert einops.einsum(tensor, tensor, "a b, a b -> a").requires_grad
-    assert einops.repeat(tensor, "a b -> a b 2").requires_grad
-    assert MODELS.call("einops.rearrange").result == "view"
-    assert MODELS.call("einops.reduce").result == "derived"
+    assert Reduce("a b -> a", "mean")(tensor).requires_grad
+    for name, result in {
+        "rearrange": "view",
+        "repeat": "view",
+        "reduce": "derived",
+        "einsum": "derived",
+    }.items():
+        assert MODELS.call(f"einops.{name}").result == result
+        assert MODELS.call(f"einops.{name}").sink is None
+    for name, call in {"Rearrange": "view", "Reduce": None}.items():
+        model = MODELS.klass(f"einops.layers.torch.{name}")
+        assert (model.kind, model.parameters, model.call) == ("module", False, call)
+        assert model.bases == ("torch.nn.Module",)
     assert isinstance(einops.asnumpy(t(3)), np.ndarray)
     assert MODELS.call("einops.asnumpy").sink == "detaches"
+    assert MODELS.call("einops.asnumpy").result == "numpy.ndarray"

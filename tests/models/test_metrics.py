@@ -15,9 +15,10 @@ from typing import NamedTuple
 import pytest
 
 pytest.importorskip("torch", reason="torch is not installed")
-torchmetrics = pytest.importorskip("torchmetrics", reason="torchmetrics is not installed")
+pytest.importorskip("torchmetrics", reason="torchmetrics is not installed")
 
 import torch
+import torchmetrics
 from observing import c, flat, outcome, t
 from test_sinks import retained
 
