@@ -228,6 +228,14 @@ def sparse() -> torch.Tensor:
         return torch.sparse_coo_tensor(torch.tensor([[0, 1], [1, 2]]), t(2), (3, 3))
 
 
+def quantised(*shape: int) -> torch.Tensor:
+    return torch.quantize_per_tensor(t(*(shape or (1, 1, 4, 4))), 0.1, 0, torch.quint8)
+
+
+def quantised_by_channel() -> torch.Tensor:
+    return torch.quantize_per_channel(t(2, 3), c(2), torch.zeros(2), 0, torch.quint8)
+
+
 def graded() -> torch.nn.Parameter:
     parameter = torch.nn.Parameter(torch.rand(3))
     parameter.grad = torch.rand(3)
@@ -249,6 +257,8 @@ VOCABULARY = {
     "s": s,
     "sparse": sparse,
     "graded": graded,
+    "quantised": quantised,
+    "quantised_by_channel": quantised_by_channel,
     "graph": graph,
     "idx": torch.tensor([0, 1]),
 }

@@ -413,9 +413,10 @@ def accelerated():
                 "log result": accelerator.log({"a": 1.0}),
                 "prepare_optimizer": accelerator.prepare_optimizer(optimizer),
                 "prepare_scheduler": accelerator.prepare_scheduler(scheduler),
-                "prepare_data_loader": list(
-                    accelerator.prepare_data_loader(torch.utils.data.DataLoader([1.0]))
-                )[0].requires_grad,
+                "prepare_data_loader": any(
+                    batch.requires_grad
+                    for batch in accelerator.prepare_data_loader(torch.utils.data.DataLoader([1.0]))
+                ),
                 "unwrap_model": accelerator.unwrap_model(linear) is linear,
                 "end_training": accelerator.end_training(),
             }

@@ -307,8 +307,62 @@ torch.utils.checkpoint.checkpoint_sequential([torch.nn.ReLU()], 1, t(3), use_ree
 torch.utils.data.default_collate([t(3), t(3)])
 torch.utils.data.default_convert(t(3))
 torch.distributions.kl_divergence(torch.distributions.Normal(t(3), 1), torch.distributions.Normal(t(3), 1))
+torch.ccol_indices_copy(sparse().to_sparse_csc())
+torch.col_indices_copy(sparse().to_sparse_csr())
+torch.crow_indices_copy(sparse().to_sparse_csr())
+torch.row_indices_copy(sparse().to_sparse_csc())
+torch.saddmm(sparse(), sparse(), t(3, 3))
+torch.sspaddmm(sparse(), sparse(), t(3, 3))
+torch.int_repr(quantised())
+torch.q_per_channel_scales(quantised_by_channel())
+torch.q_per_channel_zero_points(quantised_by_channel())
+quantised_by_channel().q_per_channel_scales()
+torch.resize_as_sparse_(t(3).to_sparse(), c(3).to_sparse())
+torch.embedding_renorm_(t(4, 3), idx, 1.0, 2.0)
+t(3).to_sparse().resize_as_sparse_(c(3).to_sparse())
+t(3).to_sparse().sparse_resize_((4,), 1, 0)
+t(3).to_sparse().sparse_resize_and_clear_((4,), 1, 0)
+quantised_by_channel().q_per_channel_zero_points()
+quantised().int_repr()
+torch.quantized_max_pool1d(quantised(1, 1, 4), 2)
+torch.quantized_max_pool2d(quantised(), (2, 2))
+torch.quantized_max_pool3d(quantised(1, 1, 4, 4, 4), (2, 2, 2))
+torch.quantized_batch_norm(quantised(), t(1), t(1), c(1), c(1), 1e-5, 0.1, 0)
+torch.native_batch_norm(t(4, 3), t(3), t(3), c(3), c(3), True, 0.1, 1e-5)
+torch.batch_norm_update_stats(t(4, 3), c(3), c(3), 0.1)
+torch.nested.as_nested_tensor([t(2), t(3)]).to_padded_tensor(0.0)
+torch.mkldnn_max_pool2d(t(1, 1, 4, 4).to_mkldnn(), 2)
+torch.mkldnn_max_pool3d(t(1, 1, 4, 4, 4).to_mkldnn(), 2)
+torch.mkldnn_adaptive_avg_pool2d(t(1, 1, 4, 4).to_mkldnn(), 2)
+torch.mkldnn_convolution(t(1, 2, 5, 5), t(3, 2, 3, 3), None, [0, 0], [1, 1], [1, 1], 1)
+torch.mkldnn_linear_backward_weights(t(2, 3).to_mkldnn(), t(2, 3).to_mkldnn(), t(2, 3).to_mkldnn(), False)
+torch.while_loop(lambda x: x.sum() < 0, lambda x: (x + 1,), (t(3),))
+torch.fused_moving_avg_obs_fake_quant(t(3), torch.ones(1), torch.ones(1), c(1), c(1), c(1), torch.zeros(1, dtype=torch.int), 0.1, 0, 255, 0)
+torch.choose_qparams_optimized(t(3), 3, 10, 0.1, 4)
+torch.empty_quantized((3,), quantised(3))
+torch.fbgemm_linear_quantize_weight(t(2, 3))
+torch.fbgemm_pack_gemm_matrix_fp16(t(2, 3))
+torch.fbgemm_pack_quantized_matrix(torch.zeros(2, 3, dtype=torch.int8))
+torch.fbgemm_linear_fp16_weight(t(2, 3), torch.fbgemm_pack_gemm_matrix_fp16(c(2, 3)), t(2))
+torch.fbgemm_linear_fp16_weight_fp32_activation(t(2, 3), torch.fbgemm_pack_gemm_matrix_fp16(c(2, 3)), t(2))
+t(3).module_load(t(3))
+F.grouped_mm(t(4, 8).bfloat16(), t(8, 8).bfloat16(), offs=torch.tensor([2, 4], dtype=torch.int))
 """
 """Expressions, one a line."""
+
+REFUSING = """
+torch.view_as_complex_copy(x(3, 2))
+torch.gcd_(x(3), x(3))
+torch.lcm_(x(3), x(3))
+torch.resize_as_(x(3), x(4))
+torch.from_dlpack(x(3))
+x(3).apply_(lambda value: value)
+x(3).map_(c(3), lambda one, two: one)
+x(3).map2_(c(3), c(3), lambda one, two, three: one)
+x(3).resize_(4)
+x(3).resize_as_(c(4))
+"""
+"""They take a clear `x` only: with one that requires grad they raise, for whole numbers too. One a line."""
 
 INTO = """
 copy_ add_ sub_ mul_ div_ lerp_ fill_ masked_fill_ index_fill_ index_copy_ index_add_ scatter_ scatter_add_
@@ -319,29 +373,20 @@ OUT_OF_REACH = {
     "needs CUDA, ROCm or another device": """
         torch.batch_norm_* torch.cudnn_* torch.miopen_* torch.Tensor.cuda torch.Tensor.xpu torch.Tensor.ipu
         torch.Tensor.mtia torch.Tensor.pin_memory torch.nn.functional.scaled_mm
-        torch.nn.functional.grouped_mm torch.nn.functional.scaled_grouped_mm torch.Tensor.record_stream
+        torch.nn.functional.scaled_grouped_mm
     """,
     "an inner operator of another backend or of quantisation, not called by hand": """
-        torch.mkldnn_* torch.quantized_* torch.native_norm torch.saddmm torch.view_as_complex_copy
-        torch.Tensor.int_repr torch.Tensor.q_* torch.fbgemm_* torch.choose_qparams_optimized torch.int_repr
-        torch.fused_moving_avg_obs_fake_quant torch.empty_quantized torch.q_* torch.native_batch_norm
-        torch.Tensor.qscheme torch.cudnn_is_acceptable torch.slice_inverse
-        torch.Tensor.slice_inverse torch.ccol_indices_copy torch.col_indices_copy torch.crow_indices_copy
-        torch.indices_copy torch.row_indices_copy torch.values_copy torch.Tensor.to_padded_tensor
-        torch.Tensor.module_load torch.sspaddmm torch.Tensor.index torch.while_loop
+        torch.mkldnn_rnn_layer torch.quantized_* torch.native_norm torch.fbgemm_* torch.slice_inverse
+        torch.Tensor.slice_inverse torch.indices_copy torch.values_copy torch.Tensor.index
     """,
-    "refuses a tensor that requires grad": """
-        torch.Tensor.resize_ torch.Tensor.resize_as_ torch.resize_as_ torch.Tensor.apply_ torch.Tensor.map_
-        torch.Tensor.map2_ torch.Tensor.sparse_resize_ torch.Tensor.sparse_resize_and_clear_
-        torch.resize_as_sparse_ torch.Tensor.resize_as_sparse_ torch.embedding_renorm_ torch.gcd_ torch.lcm_
-        torch.from_dlpack
-    """,
+    "reads or writes files": "torch.load torch.from_file",
     "was removed from torch, raises": """
         torch.eig torch.symeig torch.lstsq torch.solve torch.matrix_rank torch.Tensor.eig torch.Tensor.symeig
         torch.Tensor.lstsq torch.Tensor.solve torch.Tensor.reinforce
     """,
-    "reads or writes files": "torch.load torch.save torch.from_file",
     "gives no tensor": """
+        torch.q_* torch.Tensor.q_* torch.Tensor.qscheme torch.cudnn_is_acceptable torch.Tensor.record_stream
+        torch.save
         torch.are_deterministic_algorithms_enabled torch.autocast_* torch.can_cast torch.classproperty
         torch.clear_autocast_cache torch.compile torch.compiled_with_cxx11_abi torch.fork torch.get_*
         torch.import_ir_* torch.init_num_threads torch.initial_seed torch.is_* torch.manual_seed
