@@ -107,6 +107,8 @@ def test_lightning_runs_these_hooks_with_grad_mode_off(lightning_run):
     assert {name for name in callback if seen.get(f"callback.{name}") != {False}} == set()
     known = {name for name, modes in seen.items() if modes == {False} and "." not in name}
     assert known - module == set()
+    called = {name.removeprefix("callback.") for name, modes in seen.items() if name.startswith("callback.")}
+    assert {name for name in called if seen[f"callback.{name}"] == {False}} == callback
 
 
 def test_lightning_backpropagates_what_training_step_returns(lightning_run):

@@ -208,6 +208,22 @@ def test_attributes_of_modules(name):
     assert MODELS.attribute(f"torch.nn.{name}", "training") == "plain"
 
 
+NORMS = {
+    "LayerNorm": lambda: nn.LayerNorm(3),
+    "RMSNorm": lambda: nn.RMSNorm(3),
+    "GroupNorm": lambda: nn.GroupNorm(1, 3),
+    "EmbeddingBag": lambda: nn.EmbeddingBag(3, 3),
+    **{f"InstanceNorm{n}d": lambda n=n: getattr(nn, f"InstanceNorm{n}d")(3) for n in (1, 2, 3)},
+    **{f"BatchNorm{n}d": lambda n=n: getattr(nn, f"BatchNorm{n}d")(3) for n in (1, 2, 3)},
+}
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_options_do_not_count_where_they_are_left_out(name):
+    has_weights = any(parameter.requires_grad for parameter in NORMS[name]().parameters())
+    assert MODELS.klass(f"torch.nn.{name}").parameters is has_weights
+
+
 # Made to be inherited from, or to hold others: their own weights are those of what they hold.
 BASES = """
 Module Container Sequential ModuleList ModuleDict ParameterList ParameterDict RNNBase RNNCellBase SyncBatchNorm
