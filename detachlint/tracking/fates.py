@@ -131,8 +131,24 @@ def _is_node(lineage: Lineage, keys: Keys) -> bool:
 
 
 def is_spent(lineage: Lineage | None, state: State) -> bool:
-    """Whether a part of this graph was consumed, so that differentiating it again would raise."""
-    return bool(state.spent) and any(ancestor in state.spent for ancestor in ancestors(lineage))
+    """Whether a part of this graph was consumed, so that differentiating it again would raise.
+
+    A call's result is spent with the call itself: what the call did with its arguments cannot be seen, a
+    helper may have detached them.
+    """
+    if not state.spent:
+        return False
+    seen: set[Lineage] = set()
+    stack = [lineage] if lineage is not None else []
+    while stack:
+        current = stack.pop()
+        if current in state.spent:
+            return True
+        if current in seen or current.arity > 0:
+            continue
+        seen.add(current)
+        stack.extend(current.parents)
+    return False
 
 
 def is_wasted(keep: Keep, uses: dict[Use, ast.AST]) -> bool:

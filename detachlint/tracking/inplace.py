@@ -68,12 +68,13 @@ def layer_input(frame: Frame, node: ast.AST, value: Value) -> Value | None:
     """A value that a layer's forward computed from its inputs.
 
     Whether these track is up to the layers before it; behind one that is trained they do. That is enough
-    where a registered buffer is concerned, which must never take on a graph, and nowhere else.
+    where a registered buffer is concerned, which must never take on a graph, and nowhere else. What gives
+    no output is no layer.
     """
     definition = frame.definition
     if definition is None or definition.owner is None or not definition.owner.is_module:
         return None
-    if definition.name != "forward" or grad_of(value) is not Grad.UNKNOWN:
+    if definition.name != "forward" or not definition.body.gives or grad_of(value) is not Grad.UNKNOWN:
         return None
     own = set(definition.node.args.args[1:])
     made_of = passages.same_value(frame, lineage_of(value), ("call", "part", "element"))

@@ -143,6 +143,8 @@ def apply(
         return found[0] if len(found) == 1 else Tuple(found)
     if call.result == "argument":
         return arguments.positional[0] if arguments.positional else _first(arguments)
+    if call.result == "leaf" and arguments.flag("requires_grad", default=True) is False:
+        return CLEAR
     if call.result == "fresh":
         return _fresh_tensor(frame, node, name, arguments)
     if call.result == "into":
