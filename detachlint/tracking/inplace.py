@@ -11,6 +11,7 @@ import ast
 from detachlint.tracking import accumulation, expressions, keeping, passages, targets, tracked
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
+from detachlint.tracking.definitions import FunctionDefinition
 from detachlint.tracking.places import OUTSIDE, Place
 from detachlint.tracking.values import (
     NONE,
@@ -64,6 +65,17 @@ def written_into(
     return result
 
 
+def registered(frame: Frame, node: ast.AST, place: Place, value: Value, arguments: Arguments) -> Value:
+    """`register_buffer(name, value)`: a buffer that takes on a graph hands it to every later iteration."""
+    leaf = tracked.tracking_leaf(frame, value) or layer_input(frame, node, value)
+    if leaf is None or not frame.grad_on or tracked.is_leaf(leaf):
+        return value
+    written = [expression for position, expression, _ in arguments.pairs() if position in (1, "tensor")]
+    text = "register_buffer"
+    keeping.keep(frame, node, "statistic", text, leaf, written[0] if written else None, place, OUTSIDE)
+    return keeping.marked(frame, node, value, place)
+
+
 def layer_input(frame: Frame, node: ast.AST, value: Value) -> Value | None:
     """A value that a layer's forward computed from its inputs.
 
@@ -71,12 +83,10 @@ def layer_input(frame: Frame, node: ast.AST, value: Value) -> Value | None:
     where a registered buffer is concerned, which must never take on a graph, and nowhere else. What gives
     no output is no layer.
     """
-    definition = frame.definition
-    if definition is None or definition.owner is None or not definition.owner.is_module:
+    layer = _layer(frame)
+    if layer is None or grad_of(value) is not Grad.UNKNOWN:
         return None
-    if definition.name != "forward" or not definition.body.gives or grad_of(value) is not Grad.UNKNOWN:
-        return None
-    own = set(definition.node.args.args[1:])
+    own = set(layer.node.args.args[1:])
     made_of = passages.same_value(frame, lineage_of(value), ("call", "part", "element"))
     things = (frame.analysis.keys.thing(ancestor.key) for ancestor in made_of if ancestor.key >= 0)
     if not any(thing[0] == "arg" and thing[1] in own for thing in things):
@@ -85,6 +95,17 @@ def layer_input(frame: Frame, node: ast.AST, value: Value) -> Value | None:
         node, "it is computed from the inputs of `forward`, which track behind trained layers"
     )
     return Tensor(Grad.TRACKS, origin, lineage_of(value))
+
+
+def _layer(frame: Frame) -> FunctionDefinition | None:
+    """The `forward` that runs here, or that called this method of its own object."""
+    current: Frame | None = frame
+    while current is not None and current.receiver == frame.receiver:
+        definition = current.definition
+        if definition is not None and definition.owner is not None and definition.name == "forward":
+            return definition if definition.owner.is_module and definition.body.gives else None
+        current = current.caller
+    return None
 
 
 def _is_running(how: str) -> bool:

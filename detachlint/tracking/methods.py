@@ -11,6 +11,7 @@ from detachlint.tracking import (
     classes,
     expressions,
     inlining,
+    inplace,
     library,
     sequences,
     targets,
@@ -193,7 +194,7 @@ def module_method(
     if name == "register_forward_hook":
         return _register_hook(frame, node, receiver, arguments)
     if name == "register_buffer":
-        return _register_buffer(frame, receiver, arguments)
+        return _register_buffer(frame, node, receiver, arguments)
     if name in ("children", "modules"):
         return Sequence(receiver)
     if name in ("named_children", "named_modules"):
@@ -264,13 +265,14 @@ def run_hook(frame: Frame, hook: Hook) -> None:
     frame.depth -= 1
 
 
-def _register_buffer(frame: Frame, receiver: Value, arguments: Arguments) -> Value:
+def _register_buffer(frame: Frame, node: ast.AST, receiver: Value, arguments: Arguments) -> Value:
     name, value = arguments.get(0, "name"), arguments.get(1, "tensor")
     if isinstance(receiver, Instance) and isinstance(name, Plain) and isinstance(name.constant, str):
         for site in receiver.sites:
+            place = attribute(site, name.constant)
+            frame.analysis.buffers[place] = None
             stored = value if isinstance(value, Tensor) else CLEAR
-            frame.put(attribute(site, name.constant), stored)
-            frame.analysis.buffers[attribute(site, name.constant)] = None
+            frame.put(place, inplace.registered(frame, node, place, stored, arguments))
     return NONE
 
 
