@@ -21,6 +21,7 @@ from detachlint.tracking.modes import decorator_mode
 from detachlint.tracking.places import attribute
 from detachlint.tracking.values import (
     ARRAY,
+    CLEAR,
     PLAIN,
     Class,
     Container,
@@ -202,6 +203,10 @@ def _tensor_attribute(frame: Frame, base: Tensor, name: str, node: ast.AST) -> V
         if result == "cut":
             expressions.measure(frame, base, node)
         return library.from_result(frame, node, result, [base])
+    if name in ("values", "indices"):
+        # A field of what `max` or `sort` gave, or of an output of unknown structure; the methods of sparse
+        # tensors are called where they are read.
+        return CLEAR if name == "indices" else expressions.derive(frame, node, [base], view=True)
     if models.method("torch.Tensor", name) is not None:
         return Method(base, name)
     return expressions.derive(frame, node, [base], view=True)

@@ -69,7 +69,8 @@ def _abstract(frame: Frame, node: ast.AST, function: Function, arguments: Argume
     """A method without a body: some subclass has one. A module's forward is that of some trainable module."""
     definition = function.definition
     if definition.owner is None or definition.name != "forward":
-        return methods.call_unknown(frame, node, None, arguments)
+        some = Unknown(frame.analysis.keys("abstract", definition.node))
+        return methods.call_unknown(frame, node, some, arguments)
     leaves = [leaf for value in arguments.values() for leaf in expressions.flatten(frame, value)]
     operands = [leaf for leaf in leaves if isinstance(leaf, (Tensor, Unknown))]
     return library.module_output(frame, node, Grad.TRACKS, operands)

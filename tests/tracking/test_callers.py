@@ -1,0 +1,181 @@
+"""What a file leaves open, its callers in other files decide; the asked file alone is told about."""
+
+import ast
+
+import pytest
+from programs import marked
+
+from detachlint.models import load
+from detachlint.tracking import track
+
+HEAD = "import torch\nfrom torch import nn\n"
+TRAINER = "from helpers import total\nnet = nn.Linear(4, 4)\n"
+
+# Each project is a list of files; the first is the one that is asked about.
+PROJECTS = {
+    "a callee that the callers bring": {
+        "helpers.py": """
+def total(method, batches):
+    found = 0
+    for batch in batches:
+        found = found + method.run(batch)  #! add
+    print(found.item())
+""",
+        "main.py": TRAINER
+        + """
+class Method:
+    def run(self, batch):
+        return net(batch)
+def main(batches):
+    total(Method(), batches)
+""",
+    },
+    "the same with a callee that detaches": {
+        "helpers.py": """
+def total(method, batches):
+    found = 0
+    for batch in batches:
+        found = found + method.run(batch)
+    print(found.item())
+""",
+        "main.py": TRAINER
+        + """
+class Method:
+    def run(self, batch):
+        return net(batch).detach()
+def main(batches):
+    total(Method(), batches)
+""",
+    },
+    "every caller turns grad mode off": {
+        "helpers.py": """
+def scores(model: nn.Module, batches):
+    return [model(batch).numpy() for batch in batches]
+""",
+        "main.py": """
+from helpers import scores
+net = nn.Linear(4, 4)
+@torch.no_grad()
+def main(batches):
+    scores(net, batches)
+""",
+        "other.py": """
+import helpers
+net = nn.Linear(4, 4)
+def run(batches):
+    with torch.no_grad():
+        return helpers.scores(net, batches)
+""",
+    },
+    "one of two callers forgets to": {
+        "helpers.py": """
+def scores(model: nn.Module, batches):
+    return [model(batch).numpy() for batch in batches]  #! numpy
+""",
+        "main.py": """
+from helpers import scores
+net = nn.Linear(4, 4)
+@torch.no_grad()
+def main(batches):
+    scores(net, batches)
+""",
+        "other.py": """
+from helpers import scores
+net = nn.Linear(4, 4)
+def run(batches):
+    return scores(net, batches)
+""",
+    },
+    "tests do not count as callers": {
+        "helpers.py": """
+def scores(model: nn.Module, batches):
+    return [model(batch).numpy() for batch in batches]
+""",
+        "main.py": """
+from helpers import scores
+net = nn.Linear(4, 4)
+@torch.no_grad()
+def main(batches):
+    scores(net, batches)
+""",
+        "tests/test_helpers.py": """
+from helpers import scores
+def test_scores():
+    scores(nn.Linear(4, 4), [])
+""",
+    },
+    "what a base class runs is shown by a class derived from it": {
+        "base.py": """
+class Trainer:
+    def evaluate(self, batches):
+        rows = []
+        for batch in batches:
+            rows.append(self.predict(batch))  #! collect
+        return torch.stack(rows).mean().item()
+    def predict(self, batch):
+        raise NotImplementedError
+""",
+        "mine.py": """
+from base import Trainer
+class Mine(Trainer):
+    def __init__(self):
+        self.net = nn.Linear(4, 4)
+    def predict(self, batch):
+        return self.net(batch)
+""",
+    },
+    "through a package that hands the name on": {
+        "lib/helpers.py": """
+def scores(model: nn.Module, batches):
+    return [model(batch).numpy() for batch in batches]
+""",
+        "lib/__init__.py": "from .helpers import scores",
+        "main.py": """
+from lib import scores
+net = nn.Linear(4, 4)
+@torch.no_grad()
+def main(batches):
+    scores(net, batches)
+""",
+    },
+    "the caller's own sinks are told when it is asked": {
+        "helpers.py": """
+def total(method, batches):
+    found = 0
+    for batch in batches:
+        found = found + method.run(batch)
+    return found
+""",
+        "main.py": TRAINER
+        + """
+class Method:
+    def run(self, batch):
+        return net(batch)
+def main(batches):
+    total(Method(), batches).numpy()
+""",
+    },
+}
+
+
+@pytest.mark.parametrize("files", PROJECTS.values(), ids=list(PROJECTS))
+def test_callers_in_other_files(files, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").touch()
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(HEAD + text)
+    asked = next(iter(files))
+    source = HEAD + files[asked]
+    events = track(asked, source, ast.parse(source), load(), tmp_path)
+    assert sorted((event.node.lineno, event.sink) for event in events) == marked(source)
+
+
+def test_a_finding_names_the_line_in_the_other_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = PROJECTS["a callee that the callers bring"]
+    for name, text in files.items():
+        (tmp_path / name).write_text(HEAD + text)
+    source = HEAD + files["helpers.py"]
+    (event,) = track("helpers.py", source, ast.parse(source), load(), tmp_path)
+    assert event.notes[0].path == "main.py"

@@ -1,0 +1,151 @@
+"""Patterns that a careful reader tells apart, each beside the one it resembles."""
+
+import pytest
+from programs import cases, check
+
+LOOKALIKES = cases("""
+=== one side of a squared difference is a target
+def make(batch):
+    return torch.stack(batch)
+target = make([x, x])
+kept = []
+for _ in range(3):
+    loss = ((net(x) - target) ** 2).mean()
+    loss.backward()
+    kept.append(target)
+=== the summands of a plain sum are losses
+def aux(batch):
+    return helper(batch)
+kept = []
+for _ in range(3):
+    second = aux(x)
+    loss = net(x).sum() + second
+    loss.backward()
+    kept.append(second)  #! collect
+=== what came from the command line is no module
+import argparse
+args = argparse.ArgumentParser().parse_args()
+for _ in range(3):
+    loss = net(x).sum() + sum(args.alpha * h.pow(2).mean() for h in [net(x)])
+    loss.backward()
+    np.asarray(args.width)
+=== a list of networks is as long as there are networks
+def act(policies, rows):
+    return [policy(row) for policy, row in zip(policies, rows)]
+made = act([net, net], [x, x])
+np.asarray([row.data for row in made])
+=== a list of batches grows with the data
+loader = [x, x]
+made = [net(row) for row in loader]  #! collect
+print(len(made), made[0].item())
+=== a dict rewritten in a loop holds nothing old
+outputs = {"a": net(x), "b": net(x)}
+for key, value in outputs.items():
+    outputs[key] = value.detach().numpy()
+np.vstack([outputs["a"], outputs["b"]])
+=== a dict rewritten for some keys may hold old values
+outputs = {"a": net(x), "b": net(x)}
+for key, value in outputs.items():
+    if key == "a":
+        outputs[key] = value.detach().numpy()
+np.asarray(outputs["b"])  #! numpy
+=== a parameter that needs no gradient
+class Connection(nn.Module):
+    def __init__(self, w):
+        super().__init__()
+        self.w = nn.Parameter(w, requires_grad=False)
+        self.v = nn.Parameter(w)
+    def plot(self):
+        return self.w.numpy(), self.v.numpy()  #! numpy
+=== parameters switched by a flag that the call passes
+class Model:
+    def __init__(self):
+        self.head = nn.Linear(4, 4)
+    def switch(self, freeze):
+        for p in self.head.parameters():
+            p.requires_grad = not freeze
+    def predict(self, row):
+        return self.head(row).numpy()  #! numpy
+def freeze_all(model: Model):
+    model.switch(False)
+=== a helper may have detached what it was given
+def repackage(h):
+    return h.detach() if isinstance(h, torch.Tensor) else tuple(repackage(v) for v in h)
+rnn = nn.LSTM(4, 4)
+hidden = (x, x)
+for _ in range(3):
+    hidden = repackage(hidden)
+    rows = []
+    out, hidden = rnn(x, hidden)
+    rows.append(out)
+    loss = torch.stack(rows).sum()
+    loss.backward()
+=== the apply of an autograd function is differentiable
+class Twice(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, value):
+        return value * 2
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * 2
+Twice.apply(net(x)).numpy()  #! numpy
+Twice.apply(x).numpy()
+=== a list written out as argument is kept item by item
+class Meter:
+    def __init__(self):
+        self.sums = [0, 0]
+    def update(self, values):
+        for position, value in enumerate(values):
+            self.sums[position] += value
+meter = Meter()
+for _ in range(3):
+    loss = net(x).sum()
+    loss.backward()
+    meter.update([loss, 2 * loss])  #! logger
+=== a running value that takes in nothing new
+class Norm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(4))
+    def forward(self, y):
+        if self.training:
+            self.mean[:] = self.mean * 0.9 + y.mean(0).data * 0.1
+        return y - self.mean
+=== a buffer that blends in what forward got
+class Norm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(4))
+    def forward(self, y):
+        if self.training:
+            self.mean[:] = self.mean * 0.9 + y.mean(0) * 0.1  #! statistic
+        return y - self.mean
+=== a buffer registered anew
+class Norm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(4))
+    def blend(self, name, value):
+        self.register_buffer(name, 0.9 * getattr(self, name) + 0.1 * value)  #! statistic
+    def forward(self, y):
+        self.blend("mean", y.mean(0))
+        return y - self.mean
+=== what gives no output is no layer
+class Neuron(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("v", torch.zeros(4))
+    def forward(self, y):
+        self.v[:] = self.v * 0.9 + y
+=== a field of an output whose structure is not known
+def predict(model: nn.Module, loader):
+    rows = []
+    for batch in loader:
+        rows.append(model(batch).block().values)  #! collect
+    return torch.cat(rows).mean().item()
+""")
+
+
+@pytest.mark.parametrize("body", LOOKALIKES)
+def test_lookalikes(body):
+    check(body)
