@@ -199,9 +199,10 @@ class Frame:
     def leave_open(self, lineage: Lineage | None) -> None:
         """Whether what a sink of this file got tracks is up to the callers of the outermost function.
 
-        A value that only came in is theirs alone: asked are those who say what a call in between gives.
+        A value that only came in is theirs alone: asked are those who say what a call in between gives, or
+        what the elements of an argument are.
         """
-        if self.module.path != self.analysis.target or not self._is_made_by_call(lineage):
+        if self.module.path != self.analysis.target or not self._is_made_here(lineage):
             return
         outermost = self
         while outermost.caller is not None:
@@ -209,17 +210,20 @@ class Frame:
         if outermost.definition is not None:
             self.analysis.undecided[outermost.definition] = None
 
-    def _is_made_by_call(self, lineage: Lineage | None) -> bool:
+    def _is_made_here(self, lineage: Lineage | None) -> bool:
         stack, seen = [lineage], set[Lineage]()
         while stack:
             current = stack.pop()
             if current is None or current in seen:
                 continue
             seen.add(current)
-            if current.call is not None:
+            if current.call is not None or self._is_element(current):
                 return True
             stack.extend(current.parents)
         return False
+
+    def _is_element(self, lineage: Lineage) -> bool:
+        return lineage.key >= 0 and self.analysis.keys.thing(lineage.key)[0] == "element"
 
     def note(self, node: ast.AST, text: str) -> Note:
         """A note on a node of this frame's file."""

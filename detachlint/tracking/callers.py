@@ -81,8 +81,11 @@ def interpret(analysis: Analysis, callers: list[SourceModule], asked: list[Funct
             if analysis.work < until:
                 entries.interpret_alone(analysis, definition)
     for owner, method in _inherited(analysis, asked):
-        if analysis.work < until:
-            entries.interpret_alone(analysis, method, Instance((analysis.keys("self", owner.node),), owner))
+        receiver = Instance((analysis.keys("self", owner.node),), owner)
+        init = owner.method("__init__")
+        for definition in (method,) if init is None or init is method else (init, method):
+            if analysis.work < until:
+                entries.interpret_alone(analysis, definition, receiver)
 
 
 def _mentioning(analysis: Analysis, module: SourceModule, words: set[str]) -> list[FunctionDefinition]:

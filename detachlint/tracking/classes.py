@@ -18,7 +18,7 @@ from detachlint.tracking.definitions import (
     FunctionNode,
 )
 from detachlint.tracking.modes import decorator_mode
-from detachlint.tracking.places import attribute
+from detachlint.tracking.places import PARAMETERS, attribute
 from detachlint.tracking.values import (
     ARRAY,
     CLEAR,
@@ -214,7 +214,7 @@ def _tensor_attribute(frame: Frame, base: Tensor, name: str, node: ast.AST) -> V
 
 def _module_attribute(frame: Frame, base: Module, name: str) -> Value:
     if name in ("weight", "bias", "weight_ih_l0", "weight_hh_l0"):
-        lineage = Lineage(frame.analysis.keys("parameters of", base.key))
+        lineage = Lineage(frame.analysis.keys(PARAMETERS, base.key))
         return Tensor(base.trainable, lineage=lineage, leaf=True)
     if name == "module":
         return base

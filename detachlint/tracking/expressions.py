@@ -32,7 +32,7 @@ from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.environment import join_states
 from detachlint.tracking.fates import Use
-from detachlint.tracking.places import element, item
+from detachlint.tracking.places import PARAMETERS, element, item
 from detachlint.tracking.values import (
     ARRAY,
     CLEAR,
@@ -401,7 +401,7 @@ def iterate(frame: Frame, value: Value, node: ast.AST) -> Value:
 def _part_of_module(frame: Frame, module: Module, node: ast.AST) -> Value:
     if module.name.rpartition(".")[2] in ("ParameterList", "ParameterDict"):
         origin = frame.origin(node, "a parameter requires grad")
-        lineage = Lineage(frame.analysis.keys("parameters of", module.key))
+        lineage = Lineage(frame.analysis.keys(PARAMETERS, module.key))
         return Tensor(module.trainable, origin, lineage, leaf=True)
     return module.child if module.child is not None else module
 

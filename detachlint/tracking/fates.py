@@ -54,6 +54,7 @@ class Keep:
     private: bool = True
     carried: bool | None = None
     bracketed: bool = False
+    weights: bool = False
     part: str = ""
 
 
@@ -155,7 +156,8 @@ def is_wasted(keep: Keep, uses: dict[Use, ast.AST]) -> bool:
     """The verdict: nobody can, or nobody does, differentiate what was kept."""
     if keep.carried is False or Use.DIFFERENTIATED in uses:
         return False
-    if keep.spent:
+    # An average of weights is there to be read: nobody trains what it is an average of through it.
+    if keep.spent or keep.weights:
         return True
     if Use.RETURNED in uses:
         return False

@@ -12,6 +12,7 @@ from detachlint.tracking import accumulation, expressions, keeping, passages, ta
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.definitions import FunctionDefinition
+from detachlint.tracking.fates import ancestors
 from detachlint.tracking.places import OUTSIDE, Place
 from detachlint.tracking.values import (
     NONE,
@@ -20,6 +21,7 @@ from detachlint.tracking.values import (
     Value,
     grad_of,
     lineage_of,
+    tracks,
 )
 
 
@@ -42,6 +44,7 @@ def written_into(
     """A tensor's memory is written: outside of no_grad it becomes part of the graph."""
     if not frame.grad_on:
         return receiver
+    _averaged(frame, node, receiver, how)
     leaf = tracked.tracking_leaf(frame, value) or layer_input(frame, node, value)
     if leaf is None:
         return receiver
@@ -63,6 +66,33 @@ def written_into(
         keeping.keep(frame, _statement(frame, node), sink, text, leaf, written, place, born)
     frame.put(place, keeping.marked(frame, node, result, place))
     return result
+
+
+def _averaged(frame: Frame, node: ast.AST, receiver: Tensor, how: str) -> None:
+    """A kept copy of a parameter is blended in place: told where it was kept, with its graph."""
+    if receiver.leaf or not tracks(receiver) or not keeping.is_weight(frame, receiver.lineage):
+        return
+    for ancestor in ancestors(receiver.lineage):
+        stored = frame.analysis.keys.thing(ancestor.key)[1] if ancestor.place is not None else None
+        if ancestor.place is None or not isinstance(stored, ast.expr):
+            continue
+        born = frame.born(ancestor.place[0])
+        written = _stored_expression(frame, stored)
+        if written is not None and (born < frame.depth or born == OUTSIDE):
+            text = f"{ast.unparse(node)}" if isinstance(node, ast.expr) else how
+            keeping.keep(frame, stored, "statistic", text, receiver, written, ancestor.place, born)
+
+
+def _stored_expression(frame: Frame, stored: ast.expr) -> ast.expr | None:
+    """What `stored`, a comprehension, the target of an assignment or a call, kept; in this file only."""
+    for part in ast.walk(frame.module.tree):
+        if part is stored and isinstance(part, (ast.ListComp, ast.DictComp)):
+            return part.value if isinstance(part, ast.DictComp) else part.elt
+        if isinstance(part, ast.Assign) and part.targets[0] is stored:
+            return part.value
+        if part is stored and isinstance(part, ast.Call) and part.args:
+            return part.args[-1]
+    return None
 
 
 def registered(frame: Frame, node: ast.AST, place: Place, value: Value, arguments: Arguments) -> Value:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from detachlint.tracking import containers, inplace, passages, tracked
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.fates import Keep, Use, ancestors, is_spent
-from detachlint.tracking.places import OUTSIDE, Place
+from detachlint.tracking.places import OUTSIDE, PARAMETERS, Place
 from detachlint.tracking.selection import detachable
 from detachlint.tracking.values import (
     NONE,
@@ -226,9 +226,17 @@ def _keep_leaf(
             spent=is_spent(lineage, frame.live),
             private=seen and not read and born != OUTSIDE,
             bracketed=_is_inference(frame, lineage),
+            weights=how == "statistic" and is_weight(frame, lineage),
             part=part,
         )
     )
+
+
+def is_weight(frame: Frame, lineage: Lineage | None) -> bool:
+    """Whether a value is a module's parameter, copied or scaled, and nothing that a network gave."""
+    keys = frame.analysis.keys
+    kinds = {keys.thing(ancestor.key)[0] for ancestor in ancestors(lineage) if ancestor.key >= 0}
+    return PARAMETERS in kinds and not kinds & {"call", "hook"}
 
 
 def _is_inference(frame: Frame, lineage: Lineage | None) -> bool:

@@ -19,7 +19,7 @@ from detachlint.tracking import (
 from detachlint.tracking.analysis import Frame, Hook
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.fates import ancestors
-from detachlint.tracking.places import attribute
+from detachlint.tracking.places import PARAMETERS, attribute
 from detachlint.tracking.values import (
     ARRAY,
     CLEAR,
@@ -57,7 +57,6 @@ _SHOW_MODULE_BARE = frozenset({"train", "eval", "zero_grad", "half", "cuda"})
 _GIVE_SELF = frozenset(
     {"train", "eval", "to", "cuda", "cpu", "half", "float", "double", "bfloat16", "apply", "share_memory"}
 )
-_PARAMETERS = "parameters of"
 _STORE = frozenset({"append", "extend", "add", "insert", "appendleft", "put", "push", "put_nowait"})
 
 
@@ -159,7 +158,7 @@ def _owners(frame: Frame, value: Value, limit: int = 4) -> list[int]:
     if lineage is None or not isinstance(value, Tensor) or not value.leaf:
         return []
     things = (frame.analysis.keys.thing(origin.key) for origin in ancestors(lineage) if origin.key >= 0)
-    return [thing[1] for thing in things if thing[0] == _PARAMETERS and isinstance(thing[1], int)]
+    return [thing[1] for thing in things if thing[0] == PARAMETERS and isinstance(thing[1], int)]
 
 
 def parameters(frame: Frame, node: ast.AST, owner: Value, kind: str) -> Value:
@@ -167,7 +166,7 @@ def parameters(frame: Frame, node: ast.AST, owner: Value, kind: str) -> Value:
     frozen = any(frame.analysis.facts.is_frozen(key) for key in _owners(frame, owner))
     owners = _owners(frame, owner) or [frame.analysis.keys("call", node)]
     keys = frame.analysis.keys
-    lineage = Lineage(-1, tuple(Lineage(keys(_PARAMETERS, owner)) for owner in owners))
+    lineage = Lineage(-1, tuple(Lineage(keys(PARAMETERS, owner)) for owner in owners))
     origin = frame.origin(node, "a module's parameters require grad")
     grad = Grad.CLEAR if frozen else Grad.TRACKS
     leaf = Tensor(grad, None if frozen else origin, lineage, leaf=True)

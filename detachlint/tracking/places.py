@@ -18,6 +18,7 @@ Place: TypeAlias = tuple[int, str]
 
 ELEMENT = "[*]"
 OUTSIDE = -1
+PARAMETERS = "parameters of"
 OWN_NUMBERS = 1 << 40
 
 

@@ -40,7 +40,7 @@ def _keeps(analysis: Analysis, path: str) -> list[Event]:
 def _is_wrong(
     keep: Keep, uses: dict[Place, dict[Use, ast.AST]], judged_elsewhere: set[tuple[tuple[int, int], str]]
 ) -> bool:
-    if not keep.spent and (_where(keep.node), keep.part) in judged_elsewhere:
+    if not keep.spent and not keep.weights and (_where(keep.node), keep.part) in judged_elsewhere:
         return False
     return is_wasted(keep, uses.get(keep.place, {}))
 

@@ -149,3 +149,70 @@ def predict(model: nn.Module, loader):
 @pytest.mark.parametrize("body", LOOKALIKES)
 def test_lookalikes(body):
     check(body)
+
+
+# Averages of weights: nobody differentiates them, and every step adds to their graph.
+AVERAGES = cases("""
+=== copies of parameters blended in place
+class Average:
+    def __init__(self, model: nn.Module):
+        self.model = model
+        self.shadow = {name: p.clone() for name, p in model.named_parameters()}  #! statistic
+    def update(self):
+        for name, p in self.model.named_parameters():
+            self.shadow[name].mul_(0.9).add_(p.data, alpha=0.1)
+=== copies without a graph
+class Average:
+    def __init__(self, model: nn.Module):
+        self.model = model
+        self.shadow = {name: p.detach().clone() for name, p in model.named_parameters()}
+    def update(self):
+        for name, p in self.model.named_parameters():
+            self.shadow[name].mul_(0.9).add_(p.data, alpha=0.1)
+=== rebound from the parameter itself
+class Average:
+    def __init__(self, model: nn.Module, decay):
+        self.model, self.decay, self.shadow = model, decay, {}
+        for name, p in model.named_parameters():
+            self.shadow[name] = p.data.clone()
+    def update(self):
+        for name, p in self.model.named_parameters():
+            self.shadow[name] = self.decay * self.shadow[name] + (1 - self.decay) * p  #! statistic
+    def state_dict(self):
+        return self.shadow
+=== under no_grad
+class Average:
+    def __init__(self, model: nn.Module, decay):
+        self.model, self.decay, self.shadow = model, decay, {}
+    @torch.no_grad()
+    def update(self):
+        for name, p in self.model.named_parameters():
+            self.shadow[name] = self.decay * self.shadow[name] + (1 - self.decay) * p
+=== a plain list of parameters, changed through a loop variable
+class Average:
+    def __init__(self, parameters):
+        self.parameters = list(parameters)
+        self.shadow = [p.clone() for p in self.parameters]  #! statistic
+    def update(self):
+        for s, p in zip(self.shadow, self.parameters):
+            s.sub_(0.1 * (s - p.data))
+def train(loader):
+    average = Average(net.parameters())
+    for row in loader:
+        net(row).sum().backward()
+        average.update()
+=== fast weights of an inner loop are needed by the outer one
+class Learner:
+    def __init__(self):
+        self.fast = [p.clone() for p in net.parameters()]
+    def adapt(self, row):
+        loss = (net(row) * self.fast[0].sum()).sum()
+        grads = torch.autograd.grad(loss, self.fast, create_graph=True)
+        self.fast = [w - 0.1 * g for w, g in zip(self.fast, grads)]
+        return loss
+""")
+
+
+@pytest.mark.parametrize("body", AVERAGES)
+def test_averages_of_weights(body):
+    check(body)
