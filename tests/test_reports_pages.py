@@ -107,6 +107,13 @@ def test_gaps_and_neighbours():
     assert "gap" not in page.texts
 
 
+def test_a_cell_of_a_notebook():
+    step = replace(FINDING.trace[1], cell=2)
+    page = Page(render("html", replace(FINDING, cell=3, trace=(step,), fix=None)))
+    assert page.texts["place"] == ["cell 3, line 7 in fit"]
+    assert page.texts["elsewhere"] == ["train.py, cell 2"]
+
+
 def test_nothing_found():
     page = Page(render("html"))
     assert "Nothing to detach." in page.texts["p"]
@@ -215,7 +222,7 @@ def test_the_filter_works_in_a_browser(tmp_path: Path) -> None:
 
     def hidden(name: str) -> list[str]:
         command = [str(CHROMIUM), *options, f"file://{tmp_path / name}.html"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
         return re.findall(r"<(section|article) [^>]*hidden", done.stdout)
 
     assert hidden("all") == []

@@ -19,7 +19,7 @@ from itertools import groupby
 from pathlib import Path
 
 from detachlint import __version__
-from detachlint.findings import Finding, Step, line_of
+from detachlint.findings import Finding, Step
 from detachlint.fingerprints import path_in
 from detachlint.reports.context import Context
 from detachlint.reports.highlight import Looks, looks, parts
@@ -89,8 +89,8 @@ class _Page:
         if finding.url:
             title = _safe(f"{finding.name}: what it means and when to ignore it")
             code = f'<a href="{_safe(finding.url)}" title="{title}">{code}</a>'
-        row = line_of(finding).removeprefix(finding.filename + ":")
-        place = f"line {row}" + (f" in {finding.scope}" if finding.scope else "")
+        cell = "" if finding.cell is None else f"cell {finding.cell}, "
+        place = f"{cell}line {finding.location.row}" + (f" in {finding.scope}" if finding.scope else "")
         yield f'<article data-code="{_safe(finding.code)}">\n<h3>{code} {_marked_up(finding.message)}</h3>\n'
         yield f'<p class="place">{_safe(place)}</p>\n'
         steps = list(enumerate(finding.trace, 1))
