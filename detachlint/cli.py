@@ -30,6 +30,11 @@ if TYPE_CHECKING:  # what only files that are worth parsing need is imported whe
 
 CLEAN, FINDINGS, FAILED = 0, 1, 2
 _NO_NAME = "<stdin>"
+_SERVER = """\
+Usage: detachlint server [--stdio]
+
+  A language server on standard input and output; editors start it. The project's
+  configuration says what it reports. A folder called server is linted as ./server."""
 
 
 class _Command(click.Command):
@@ -38,7 +43,10 @@ class _Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args[:1] != ["server"]:
             return super().parse_args(ctx, args)
-        if args[1:] not in ([], ["--stdio"]):
+        if "--help" in args or "-h" in args:
+            click.echo(_SERVER)
+            ctx.exit()
+        if not all(word == "--stdio" or word.startswith("--clientProcessId=") for word in args[1:]):
             raise click.UsageError("`detachlint server` takes no options; ./server is a folder of this name")
         sys.exit(_serve())
 

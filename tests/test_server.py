@@ -454,6 +454,7 @@ async def test_options_and_folders_of_the_same_name(tmp_path: Path) -> None:
         "check": False,
         "timeout": 60,
     }
+    assert subprocess.run([*COMMAND, "--help"], **options).stdout.startswith("Usage: detachlint server")  # noqa: PLW1510
     wrong = subprocess.run([*COMMAND, "--fix"], **options)  # noqa: PLW1510
     assert wrong.returncode == 2
     assert "./server is a folder of this name" in wrong.stderr
