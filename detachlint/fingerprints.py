@@ -17,6 +17,8 @@ from detachlint.findings import Finding
 
 _SIZE = 16  # bytes; findings of a project are few, and nobody gains by forging one
 
+_NO_PARENTHESES = str.maketrans("", "", "()")
+
 
 def path_in(base: Path, filename: str) -> str:
     """The path of a file inside a folder, with slashes; its whole path if it lies elsewhere."""
@@ -30,7 +32,8 @@ def path_in(base: Path, filename: str) -> str:
 def fingerprint(finding: Finding, base: Path) -> str:
     """What the finding shares with its like only."""
     path = path_in(base, finding.filename)
-    parts = (finding.code, path, finding.scope, finding.essence or finding.message)
+    code = finding.essence.translate(_NO_PARENTHESES)  # formatters put them around what they break
+    parts = (finding.code, path, finding.scope, code or finding.message)
     data = "\0".join(parts).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(data, digest_size=_SIZE).hexdigest()
 

@@ -26,6 +26,15 @@ def test_python_dash_m(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, b"Nothing to detach.\n", b"")
 
 
+def test_modules_of_the_linted_folder_stand_in_for_none(tmp_path):
+    for name in ("bisect", "random", "queue", "click", "tomllib", "token", "concurrent", "platform"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the linted code ran')\n")
+    (tmp_path / "a.py").write_text("import torch\nx = torch.ones(1, requires_grad=True).exp().numpy()\n")
+    done = detachlint("--jobs", "2", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert b"a.py:2:5: DTL101" in done.stdout
+
+
 def test_an_error_is_status_2_and_no_traceback(tmp_path):
     done = detachlint("nowhere", cwd=tmp_path)
     assert done.returncode == 2

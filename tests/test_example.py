@@ -85,6 +85,20 @@ def test_every_finding_has_its_trace(found: list[dict[str, Any]]) -> None:
     assert all(len(finding["trace"]) >= 2 for finding in found)
 
 
+@pytest.mark.parametrize(("width", "quotes"), [(40, "single"), (60, "double"), (200, "single")])
+def test_formatting_changes_neither_what_is_found_nor_what_is_known(
+    width: int, quotes: str, tmp_path: Path
+) -> None:
+    copy = tmp_path / "trainer"
+    shutil.copytree(TRAINER, copy)
+    assert detachlint("--isolated", "--write-baseline", "known.json", folder=copy).returncode == 0
+    style = ["--line-length", str(width), "--config", f"format.quote-style='{quotes}'"]
+    run([sys.executable, "-m", "ruff", "format", "--isolated", "--no-cache", *style, "."], copy)
+    assert (copy / "train.py").read_text() != (TRAINER / "train.py").read_text()
+    result = detachlint("--isolated", "--baseline", "known.json", folder=copy)
+    assert (result.stdout, result.stderr) == ("Nothing to detach but the 12 in the baseline.\n", "")
+
+
 def test_the_fixed_copy_runs_through_with_the_same_numbers(tmp_path: Path) -> None:
     train = [sys.executable, "train.py", "--epochs", "2", "--reports", "--output", str(tmp_path / "out")]
     before = run(train, TRAINER)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from typing import TypeAlias
 
 from detachlint.tracking.analysis import Analysis
 from detachlint.tracking.events import Event, EventKind, Note
 from detachlint.tracking.fates import Keep, Use, is_wasted
 from detachlint.tracking.places import Place
+
+_Where: TypeAlias = "tuple[str, int, int]"
 
 
 def events(analysis: Analysis, path: str) -> list[Event]:
@@ -22,25 +25,25 @@ def events(analysis: Analysis, path: str) -> list[Event]:
 
 def _keeps(analysis: Analysis, path: str) -> list[Event]:
     uses = analysis.fates.uses
-    needed = {(_where(keep.node), keep.part) for keep in analysis.fates.keeps if _is_needed(analysis, keep)}
+    needed = {(_where(keep), keep.part) for keep in analysis.fates.keeps if _is_needed(analysis, keep)}
     # What a function returns is its callers' to judge: those in sight, where the file is the whole program.
     judged_elsewhere = set() if _is_program(analysis) else _returned(analysis)
-    reported: dict[tuple[int, int], Event] = {}
+    reported: dict[_Where, Event] = {}
     for keep in analysis.fates.keeps:
-        if keep.path != path or (_where(keep.node), keep.part) in needed:
+        if keep.path != path or (_where(keep), keep.part) in needed:
             continue
         if not _chains(analysis, keep) and not _is_wrong(keep, uses, judged_elsewhere):
             continue
         event = _event(keep, uses.get(keep.place, {}))
-        known = reported.get(_where(keep.node))
-        reported[_where(keep.node)] = event if known is None else _merged(known, event)
+        known = reported.get(_where(keep))
+        reported[_where(keep)] = event if known is None else _merged(known, event)
     return list(reported.values())
 
 
 def _is_wrong(
-    keep: Keep, uses: dict[Place, dict[Use, ast.AST]], judged_elsewhere: set[tuple[tuple[int, int], str]]
+    keep: Keep, uses: dict[Place, dict[Use, ast.AST]], judged_elsewhere: set[tuple[_Where, str]]
 ) -> bool:
-    if not keep.spent and not keep.weights and (_where(keep.node), keep.part) in judged_elsewhere:
+    if not keep.spent and not keep.weights and (_where(keep), keep.part) in judged_elsewhere:
         return False
     return is_wasted(keep, uses.get(keep.place, {}))
 
@@ -56,10 +59,10 @@ def _chains(analysis: Analysis, keep: Keep) -> bool:
     return keep.how == "statistic" and keep.place in analysis.buffers and keep.carried is not False
 
 
-def _returned(analysis: Analysis) -> set[tuple[tuple[int, int], str]]:
+def _returned(analysis: Analysis) -> set[tuple[_Where, str]]:
     uses = analysis.fates.uses
     keeps = analysis.fates.keeps
-    return {(_where(keep.node), keep.part) for keep in keeps if Use.RETURNED in uses.get(keep.place, {})}
+    return {(_where(keep), keep.part) for keep in keeps if Use.RETURNED in uses.get(keep.place, {})}
 
 
 def _is_program(analysis: Analysis) -> bool:
@@ -73,8 +76,9 @@ def _is_program(analysis: Analysis) -> bool:
     return False
 
 
-def _where(node: ast.AST) -> tuple[int, int]:
-    return (getattr(node, "lineno", 0), getattr(node, "col_offset", 0))
+def _where(keep: Keep) -> _Where:
+    """The place of a keep, with its file: statements of several files stand in the same row and column."""
+    return (keep.path, getattr(keep.node, "lineno", 0), getattr(keep.node, "col_offset", 0))
 
 
 def _merged(first: Event, second: Event) -> Event:
