@@ -1,16 +1,18 @@
 """`python -m detachlint`.
 
-`-m` lets Python look for modules in the current folder first. That folder is what is linted: a `queue.py` or
-`random.py` in it must neither run nor stand in for the standard library's, so it is taken off the path.
+Python puts the current folder first among those that modules are imported from. There stands the code to be
+linted, of which nothing may run: a `click.py` among it must not be taken for the library.
 """
 
+import contextlib
 import os
 import sys
 
-if sys.path and sys.path[0] in ("", os.getcwd()):
-    del sys.path[0]
-
-from detachlint.cli import main
-
 if __name__ == "__main__":
+    with contextlib.suppress(OSError):  # the current folder may be gone
+        if not getattr(sys.flags, "safe_path", False) and sys.path[0] in ("", os.getcwd()):
+            del sys.path[0]
+
+    from detachlint.cli import main
+
     main(prog_name="detachlint")

@@ -7,6 +7,7 @@ what is said beside them go to standard error.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ import click
 from detachlint import config, reports, rulebook, sources, terminal
 from detachlint.config import ConfigError, Selection, Settings
 from detachlint.findings import Finding, Silenced
+from detachlint.interrupts import Interrupted, interruptible
 from detachlint.options import Options, check_combination, command_line
 from detachlint.rulebook import Rulebook, RuleError
 from detachlint.sources import Source, SourceError, Walk
@@ -74,12 +76,15 @@ def main(**values: object) -> None:
     language server for editors.
     """
     options = Options(**values)  # type: ignore[arg-type]
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - it was closed before this program began
+    sys.stderr = sys.stderr or sys.stdout
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a strange character must not stop a report
     try:
-        status = _main(options)
-    except (ConfigError, RuleError) as error:
+        with interruptible():
+            status = _main(options)
+    except (ConfigError, RuleError, Interrupted) as error:
         _complain(str(error))
         status = FAILED
     sys.exit(status)
@@ -211,6 +216,10 @@ class _Run:
         failed = {outcome.filename for outcome in outcomes if outcome.error}
         failed |= {error.filename for error in screened.errors}
         looked_at = [name for name in found.files if name not in failed]
+        if (self.settings.fix or self.options.add_ignores) and not self.options.diff:
+            from detachlint.writing import sweep
+
+            sweep(found.files)
         # Written only when all is linted: a fix in one file must not change what is found in another.
         for outcome in outcomes:
             self._take(outcome)
@@ -438,10 +447,20 @@ def _write(source: Source, text: str) -> None:
     """Replace a file's text, unless it is no longer the file that was read."""
     from detachlint.writing import NotWritten, write_atomically
 
+    old = source.encode(source.text)
     try:
-        write_atomically(source.filename, source.encode(text), read=source.encode(source.text))
+        if old != (found := sources.read_bytes(source.filename)) and _text_of(source, found) == source.text:
+            raise NotWritten(f"{source.encoding} would not give back all of its bytes")
+        write_atomically(source.filename, source.encode(text), read=old)
     except NotWritten as error:
         raise SourceError(source.filename, f"not written: {error}") from error
+
+
+def _text_of(source: Source, data: bytes) -> str | None:
+    try:
+        return sources.decode(source.filename, data).text
+    except SourceError:
+        return None
 
 
 def _write_report(path: Path, text: str) -> None:

@@ -18,10 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from detachlint.bounds import OutOfTime, time_bound
 from detachlint.sources import DEFAULT_EXCLUDES
 
 OUTPUT_FORMATS = ("full", "concise", "json", "sarif", "github", "gitlab", "junit", "html", "svg")
 _ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
+_MOST_BYTES = 1_000_000
+_MOST_SECONDS = 5.0
 _NO_MODELS = '{"call": [], "class": []}'
 
 
@@ -101,13 +104,21 @@ def _table_of(file: Path, required: bool = False) -> dict[str, Any] | None:
     else:
         import tomli as tomllib
     try:
-        data = file.read_bytes()
+        with file.open("rb") as stream:
+            data = stream.read(_MOST_BYTES + 1)
         if not required and b"detachlint" not in data:
             return None
-        content = tomllib.loads(data.decode("utf-8-sig"))
+        if len(data) > _MOST_BYTES:
+            raise ConfigError(f"{shown(file)}: is larger than {_MOST_BYTES:,} bytes")
+        with time_bound(_MOST_SECONDS):
+            content = tomllib.loads(data.decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{shown(file)}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except RecursionError as error:
+        raise ConfigError(f"{shown(file)}: is nested too deeply") from error
+    except OutOfTime as error:
+        raise ConfigError(f"{shown(file)}: takes more than {_MOST_SECONDS:g} seconds to read") from error
+    except ValueError as error:  # of bytes, of TOML, of numbers with thousands of digits
         raise ConfigError(f"{shown(file)}: is not valid TOML: {error}") from error
     if required and file.name != "pyproject.toml" and "tool" not in content:
         return content
@@ -130,7 +141,7 @@ def _settings(root: Path, file: Path, table: Mapping[str, Any]) -> Settings:
 def _read(root: Path, file: Path, table: Mapping[str, Any]) -> Settings:
     for key in table:
         if key not in _READERS:
-            raise ConfigError(f"unknown key `{key}`{suggestion(key, _READERS)}")
+            raise ConfigError(f"unknown key `{key[:80]}`{suggestion(key[:80], _READERS)}")
     values = {key: _READERS[key](key, value) for key, value in table.items()}
     return Settings(
         root=root,

@@ -13,6 +13,7 @@ import bisect
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate
 
 from detachlint.findings import Edit, Location
@@ -74,7 +75,7 @@ def detach_edits(source: str, nodes: Sequence[ast.expr]) -> tuple[Edit, ...]:
     An opening parenthesis is always followed directly by the edit that closes it: `apply_edits` relies on it.
     Raises NotFixable when one of them can't be detached: a fix is all of its edits or none.
     """
-    text = _Text(source)
+    text = _text_of(source)
     units = dict.fromkeys(_detach(text, target) for node in nodes for target in _targets(node))
     return tuple(edit for unit in units for edit in unit)
 
@@ -211,6 +212,12 @@ class _Text:
         return Edit(place, place, content)
 
 
+@lru_cache(maxsize=1)
+def _text_of(source: str) -> _Text:
+    """A source is asked for again and again, once for each of its findings."""
+    return _Text(source)
+
+
 # --- from edits to new source ---------------------------------------------------------------------
 
 
@@ -220,7 +227,7 @@ def apply_edits(source: str, edits: Iterable[Edit]) -> str:
     The same edit given twice is done once. Where several expressions end at one place the inner one is closed
     first. Raises NotFixable if two edits want to replace the same text differently.
     """
-    text = _Text(source)
+    text = _text_of(source)
     pieces: list[str] = []
     done = 0
     for start, end, content in _in_order(text, edits):

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from detachlint import positions, sources, suppressions
+from detachlint.bounds import MAX_BYTES, MAX_DEPTH, MAX_SECONDS, OutOfTime, deep_calls, time_bound
 from detachlint.config import Settings
 from detachlint.findings import Finding, Fix, Silenced, Step
 from detachlint.models import Models
@@ -138,8 +139,7 @@ class Linter:
             if rule is not None:
                 ran = suppressions.Ran(source.filename, lines, rule, selected, self.book)
                 useless = suppressions.unused(found, heard.used, ran)
-                unused = [finding for finding in useless if not suppressions.silence(finding, found)]
-                findings += with_surroundings(unused, tree, lines)
+                findings += with_surroundings(suppressions.unsilenced(useless, found), tree, lines)
         return sorted(findings, key=Finding.sort_key), silenced
 
     def outcome(self, filename: str) -> Outcome:
@@ -152,16 +152,21 @@ class Linter:
     def outcome_of(self, source: Source) -> Outcome:
         """Lint one source; with `fix` in the settings, repair it as well."""
         try:
-            findings, silenced = self.heard(source)
-            kept, more = self._sifted(source, findings)
-            outcome = Outcome(source.filename, tuple(kept), silenced=(*silenced, *more))
-            if self.settings.fix:
-                outcome = self._repaired(source, findings, outcome)
-            return outcome if source.program is None else _localized(outcome, source)
+            with time_bound(), deep_calls():
+                return self._outcome_of(source)
         except SourceError as error:
             return Outcome(source.filename, error=str(error))
-        except Exception as error:  # an error of this program must not cost the other files
+        except (Exception, OutOfTime) as error:  # neither an error of this program may cost the other files
+            _forget()
             return Outcome(source.filename, error=internal(source.filename, error))
+
+    def _outcome_of(self, source: Source) -> Outcome:
+        findings, silenced = self.heard(source)
+        kept, more = self._sifted(source, findings)
+        outcome = Outcome(source.filename, tuple(kept), silenced=(*silenced, *more))
+        if self.settings.fix:
+            outcome = self._repaired(source, findings, outcome)
+        return outcome if source.program is None else _localized(outcome, source)
 
     def _sifted(self, source: Source, findings: list[Finding]) -> tuple[list[Finding], list[Silenced]]:
         """The findings that the sieves let through, and what they have to say of others.
@@ -249,6 +254,8 @@ def parse(source: Source) -> ast.Module:
 
     Each cell of a notebook must be whole by itself.
     """
+    if len(source.text) > MAX_BYTES:
+        raise sources.too_large(source.filename)
     for cell in source.program.cells if source.program is not None else ():
         _parse(cell.python, f"{source.filename}:cell {cell.number}")
     return _parse(source.text, source.filename)
@@ -258,23 +265,37 @@ def _parse(text: str, named: str) -> ast.Module:
     """The tree of a text; an error at a line of it names the line behind `named`."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # what the linted code's author does with backslashes is not our say
+            # What the linted code's author does with backslashes is not our say.
+            warnings.simplefilter("ignore")
             return ast.parse(text)
     except SyntaxError as error:
         place = f"{named}:{error.lineno}:{error.offset or 1}" if error.lineno else named
         raise SourceError(place, f"cannot be parsed: {error.msg}") from error
     except (RecursionError, MemoryError) as error:
-        raise SourceError(named, "cannot be parsed: nested too deeply") from error
+        reason = "cannot be parsed: nested too deeply for Python's parser"
+        raise SourceError(named, reason) from error
     except ValueError as error:
         raise SourceError(named, f"cannot be parsed: {error}") from error
 
 
-def internal(filename: str, error: Exception) -> str:
-    """One line on an error of this program: what it was, where in the program, and where to report it."""
+def _forget() -> None:
+    """What the tracker knew of a file's surroundings when it was interrupted may be half of it."""
+    from detachlint import tracking
+
+    tracking.forget()
+
+
+def internal(filename: str, error: BaseException) -> str:
+    """One line on a file that was given up: by which bound, or else by which error of this program.
+
+    Of an error it says what it was, where in the program, and where to report it.
+    """
+    if isinstance(error, OutOfTime):
+        return f"{filename}: took more than {MAX_SECONDS:g} seconds; it was left out"
     if isinstance(error, RecursionError):
-        return f"{filename}: nested or called too deeply for this program to follow"
+        return f"{filename}: nested too deeply: more than {MAX_DEPTH} calls to follow it; it was left out"
+    if isinstance(error, MemoryError):
+        return f"{filename}: needs more memory than there is; it was left out"
     traceback = error.__traceback__
     place = ""
     while traceback is not None:

@@ -8,6 +8,7 @@ never pays for it. Paths are given relative to the folder the patterns belong to
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
+_STAR = "[^/]*"  # what `*` becomes in a regular expression
+_MOST_FOLDERS = 4  # `**` in a pattern
+_MOST_IGNORED = 1_000_000  # bytes of a `.gitignore`
 _GLOB = frozenset("*?[\\! #")
 
 
@@ -58,9 +62,33 @@ def patterns(lines: Iterable[str]) -> Patterns:
 @cache
 def compiled(lines: tuple[str, ...]) -> GitIgnoreSpec:
     """The matcher of some patterns. A pattern that means nothing raises ValueError."""
-    from pathspec import GitIgnoreSpec
+    from pathspec import GitIgnoreSpec, RegexPattern
 
-    return GitIgnoreSpec.from_lines(lines)
+    if any(line.count("**") > _MOST_FOLDERS for line in lines):
+        raise ValueError("more wildcards for folders than can be matched in time")
+    spec = GitIgnoreSpec.from_lines(lines)
+    for pattern in spec.patterns:
+        regex = getattr(pattern, "regex", None)
+        if isinstance(pattern, RegexPattern) and regex is not None and regex.pattern.count(_STAR) > 1:
+            pattern.regex = re.compile(tamed(regex.pattern))
+    return spec
+
+
+def tamed(regex: str) -> str:
+    """The expression for a pattern, matched in a time that does not explode with its wildcards.
+
+    Of several wildcards in a name only the last must try all places: what follows an earlier one is
+    best found as far left as it goes, and once found is found for good.
+    """
+    head, *rest = regex.split(_STAR)
+    pieces = [head]
+    for number, text in enumerate(rest):
+        within = "/" not in text.replace("[^/]", "") and number < len(rest) - 1
+        if not within:
+            pieces.append(_STAR + text)
+        elif text:  # two wildcards in a row are one
+            pieces.append(f"(?=(?P<w{number}>[^/]*?{text}))(?P=w{number})")
+    return "".join(pieces)
 
 
 def gitignore_says(folder: str, path: str, is_folder: bool) -> bool | None:
@@ -74,9 +102,12 @@ def gitignore_says(folder: str, path: str, is_folder: bool) -> bool | None:
 
 @cache
 def _gitignore_lines(folder: str) -> tuple[str, ...]:
+    name = os.path.join(folder, ".gitignore")
     try:
-        with open(os.path.join(folder, ".gitignore"), encoding="utf-8", errors="replace") as file:
-            lines = file.read().splitlines()
+        if not os.path.isfile(name):
+            return ()
+        with open(name, encoding="utf-8", errors="replace") as file:
+            lines = file.read(_MOST_IGNORED).splitlines()
     except OSError:
         return ()
     said = (line for line in lines if line.strip() and not line.startswith("#"))

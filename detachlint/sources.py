@@ -16,14 +16,16 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from detachlint import patterns
+from detachlint.bounds import MAX_BYTES, MAX_NOTEBOOK_BYTES
 from detachlint.findings import Finding
 from detachlint.positions import split_lines
 
@@ -39,6 +41,9 @@ DEFAULT_EXCLUDES = (
 _WORTH = (b"torch", b"lightning", b"backward", b"detachlint:", b"DTL")
 NOTEBOOK = ".ipynb"
 _SOURCES = (".py", NOTEBOOK)
+_LONGEST_WORD = max(map(len, _WORTH))
+_PIECE = 1 << 20  # bytes of a large file that are looked at together
+_LOOKED_AT = 1 << 26  # bytes of a file of any size that are looked at
 MARK = b"\xef\xbb\xbf"
 
 
@@ -92,16 +97,41 @@ class Source:
 def read_bytes(filename: str) -> bytes:
     """The bytes of a file, or an error that says what is the matter with it."""
     try:
-        with open(filename, "rb") as file:
-            return file.read()
-    except OSError as error:
+        with _opened(filename) as file:
+            data = file.read(_most_bytes(filename) + 1)
+    except (OSError, ValueError) as error:
         raise SourceError(filename, f"cannot be read: {_reason(error)}") from error
-    except ValueError as error:
-        raise SourceError(filename, f"cannot be read: {error}") from error
+    if len(data) > _most_bytes(filename):
+        raise too_large(filename, _most_bytes(filename))
+    return data
+
+
+def _most_bytes(filename: str) -> int:
+    return MAX_NOTEBOOK_BYTES if filename.endswith(NOTEBOOK) else MAX_BYTES
+
+
+def _opened(filename: str) -> IO[bytes]:
+    """A file opened for reading, if it is one: a pipe would wait for its writer, a device never end."""
+    file = open(filename, "rb", opener=_open_without_waiting)  # noqa: SIM115 - the caller closes it
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise OSError("not a regular file")
+
+
+def _open_without_waiting(filename: str, flags: int) -> int:
+    return os.open(filename, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def too_large(filename: str, most: int = MAX_BYTES) -> SourceError:
+    """The error of a file whose bytes, or whose program, are more than is lintable."""
+    return SourceError(filename, f"too large: files of more than {most:,} bytes are left out")
 
 
 def decode(filename: str, data: bytes) -> Source:
     """The text of Python source, by its byte order mark and its coding comment (PEP 263)."""
+    if len(data) > _most_bytes(filename):
+        raise too_large(filename, _most_bytes(filename))
     if filename.endswith(NOTEBOOK):
         from detachlint import notebooks
 
@@ -153,17 +183,34 @@ def screen(files: Iterable[str]) -> Screened:
     """Look into each file for a reason to parse it."""
     worth: list[str] = []
     errors: list[SourceError] = []
-    size = 0
+    total = 0
     for filename in files:
         try:
-            data = read_bytes(filename)
+            size = _size_if_worth(filename)
         except SourceError as error:
             errors.append(error)
             continue
-        if is_worth_parsing(data):
+        if size:
             worth.append(filename)
-            size += len(data)
-    return Screened(tuple(worth), size, tuple(errors))
+            total += size
+    return Screened(tuple(worth), total, tuple(errors))
+
+
+def _size_if_worth(filename: str) -> int:
+    """The size of a file that is worth parsing, 0 for others; an error for one too large to be parsed."""
+    try:
+        with _opened(filename) as file:
+            data = file.read(_most_bytes(filename))
+            worth, rest = is_worth_parsing(data), file.read(_PIECE)
+            more = bool(rest)
+            while rest and not worth and file.tell() < _LOOKED_AT:
+                data = data[-_LONGEST_WORD:] + rest
+                worth, rest = is_worth_parsing(data), file.read(_PIECE)
+    except (OSError, ValueError) as error:
+        raise SourceError(filename, f"cannot be read: {_reason(error)}") from error
+    if worth and more:
+        raise too_large(filename, _most_bytes(filename))
+    return len(data) if worth else 0
 
 
 @dataclass(frozen=True)
@@ -231,7 +278,7 @@ class Walk:
             folders = []
             for entry in entries:
                 is_folder = entry.is_dir(follow_symlinks=False)
-                if not is_folder and not (entry.name.endswith(_SOURCES) and entry.is_file()):
+                if not is_folder and not (entry.name.endswith(_SOURCES) and _is_file(entry)):
                     continue
                 place = os.path.join(real, entry.name)
                 if excluded.match(self._inside(place) or entry.name, is_folder):
@@ -251,6 +298,13 @@ class Walk:
             return ()
         above = tuple(patterns.gitignores_above(real))
         return () if _ignored(real, True, above) else above
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _ignored(path: str, is_folder: bool, ignores: tuple[str, ...]) -> bool:

@@ -14,6 +14,7 @@ run can't know is never called unused: codes of other tools, of rules that did n
 
 from __future__ import annotations
 
+import bisect
 import re
 import tokenize
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -127,12 +128,10 @@ class Heard:
 def apply(findings: Iterable[Finding], suppressions: Sequence[Suppression]) -> Heard:
     """What the comments of a source leave of its findings."""
     heard = Heard([], [], {})
+    placed = _Placed(suppressions)
     for finding in findings:
-        first, last = finding.rows
         by = None
-        for suppression in suppressions:
-            if not (suppression.whole_file or first <= suppression.row <= last):
-                continue
+        for suppression in placed.between(*finding.rows):
             written = suppression.silences(finding.code)
             if written is not None:
                 heard.used.setdefault(suppression, set()).add(written)
@@ -219,11 +218,32 @@ def _removal(suppression: Suppression, useless: Sequence[str], line: str) -> Edi
     return Edit(Location(row, kept + 1), Location(row, len(line.rstrip("\r\n")) + 1), "")
 
 
-def silence(finding: Finding, suppressions: Sequence[Suppression]) -> bool:
-    """Whether a comment on the finding's own row, or for the whole file, silences it by its full code."""
-    return any(
-        item.codes is not None
-        and finding.code in item.codes
-        and (item.whole_file or item.row == finding.location.row)
-        for item in suppressions
-    )
+def unsilenced(findings: Iterable[Finding], suppressions: Sequence[Suppression]) -> list[Finding]:
+    """The findings whose full code no comment on their own row, or for the whole file, silences."""
+    placed = _Placed(suppressions)
+    return [
+        finding
+        for finding in findings
+        if not any(
+            finding.code in (item.codes or ())
+            for item in placed.between(finding.location.row, finding.location.row)
+        )
+    ]
+
+
+class _Placed:
+    """Suppressions by the rows they speak of: a file may hold as many comments as findings."""
+
+    def __init__(self, suppressions: Sequence[Suppression]) -> None:
+        self._whole = [item for item in suppressions if item.whole_file]
+        self._single = sorted((item for item in suppressions if not item.whole_file), key=_row)
+        self._rows = [item.row for item in self._single]
+
+    def between(self, first: int, last: int) -> list[Suppression]:
+        """Those that speak of any of these rows."""
+        start, end = bisect.bisect_left(self._rows, first), bisect.bisect_right(self._rows, last)
+        return self._single[start:end] + self._whole
+
+
+def _row(suppression: Suppression) -> int:
+    return suppression.row

@@ -10,11 +10,13 @@ versions of Python, and a baseline must not.
 from __future__ import annotations
 
 import ast
+import bisect
 import io
 import re
 import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 from detachlint.findings import Finding
 from detachlint.positions import text_between
@@ -27,16 +29,19 @@ class Statements:
 
     def __init__(self, tree: ast.Module) -> None:
         self._spans = sorted(_spans(tree))
+        self._starts = [start for start, _ in self._spans]
+        self._reached = list(accumulate((end for _, end in self._spans), max))
 
     def around(self, first: int, last: int) -> tuple[int, int]:
         """The rows of the statements that these rows belong to."""
         starts, ends = [first], [last]
-        for start, end in self._spans:
-            if start > last:
-                break
-            if end >= first and start <= last:
+        index = bisect.bisect_right(self._starts, last) - 1
+        while index >= 0 and self._reached[index] >= first:
+            start, end = self._spans[index]
+            if end >= first:
                 starts.append(start)
                 ends.append(end)
+            index -= 1
         return min(starts), max(ends)
 
 

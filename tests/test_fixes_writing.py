@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from detachlint import writing
 from detachlint.fixes import NotWritten, write_atomically
+from detachlint.writing import sweep
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="modes and links of POSIX")
 
@@ -175,3 +177,110 @@ def test_read_only_files_and_folders_are_left(open_folder: Path) -> None:
     assert run.stdout.splitlines() == ["Permission denied", "it is read-only"], run.stderr
     assert locked.read_bytes() == readonly.read_bytes() == b"old"
     assert only(shut) == ["a.py"]
+
+
+# --- what killed writers leave --------------------------------------------------------------------
+
+KILLED = """
+import os, signal, sys
+from detachlint.writing import write_atomically
+stop = sys.argv[2]
+plain = getattr(os, stop)
+def die(*arguments):
+    if stop == "replace":
+        os.kill(os.getpid(), signal.SIGKILL)
+    plain(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(os, stop, die)
+write_atomically(sys.argv[1], b"new", b"old")
+"""
+
+
+def killed(path: Path, stop: str) -> None:
+    """Write to a file, and be killed at a call of the system."""
+    root = str(Path(__file__).parent.parent)
+    subprocess.run(
+        [sys.executable, "-c", KILLED, str(path), stop], check=False, cwd=root, stdin=subprocess.DEVNULL
+    )
+
+
+@POSIX
+@pytest.mark.parametrize("stop", ["write", "fsync", "chmod", "replace"])
+def test_what_a_killed_writer_left_is_swept_away(tmp_path: Path, stop: str) -> None:
+    path = tmp_path / "a.py"
+    path.write_bytes(b"old")
+    killed(path, stop)
+    assert path.read_bytes() == b"old"
+    assert len(only(tmp_path)) == 2
+    sweep([str(path)])
+    assert only(tmp_path) == ["a.py"]
+
+
+@POSIX
+def test_what_a_writer_at_work_holds_is_left_and_what_is_linked_to_is_looked_beside(tmp_path: Path) -> None:
+    far = tmp_path / "far"
+    far.mkdir()
+    (far / "a.py").write_bytes(b"old")
+    (tmp_path / "a.py").symlink_to(far / "a.py")
+    (far / ".detachlint-x.tmp").write_bytes(b"")
+    (far / "mine.tmp").write_bytes(b"")
+    with writing._temporary(far) as (_, name):
+        sweep([str(tmp_path / "a.py"), str(tmp_path / "gone" / "b.py")])
+        assert only(far) == sorted([Path(name).name, "a.py", "mine.tmp"])
+    assert only(far) == ["a.py", "mine.tmp"]
+
+
+@POSIX
+def test_a_temporary_file_that_is_swept_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch
+) -> None:
+    path = tmp_path / "a.py"
+    path.write_bytes(b"old")
+    lock, swept = writing._lock, []
+
+    def sweep_first(handle: int, wait: bool = True) -> bool:
+        if not swept:
+            swept.append(True)
+            monkeypatch.setattr(writing, "_lock", lock)
+            sweep([str(path)])
+        return lock(handle, wait)
+
+    monkeypatch.setattr(writing, "_lock", sweep_first)
+    write_atomically(path, b"new", b"old")
+    assert path.read_bytes() == b"new"
+    assert only(tmp_path) == ["a.py"]
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="no extended attributes")
+def test_extended_attributes_stay(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    path.write_bytes(b"old")
+    try:
+        os.setxattr(path, "user.origin", b"somewhere")
+    except OSError:
+        pytest.skip("this file system has none")
+    write_atomically(path, b"new", b"old")
+    assert os.getxattr(path, "user.origin") == b"somewhere"
+
+
+@POSIX
+def test_the_owner_stays(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    path = tmp_path / "a.py"
+    path.write_bytes(b"old")
+    os.chown(path, 65534, 65534)
+    path.chmod(0o4755)
+    write_atomically(path, b"new", b"old")
+    assert (path.stat().st_uid, path.stat().st_gid) == (65534, 65534)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o4755
+
+
+@POSIX
+def test_a_write_in_two_parts_is_whole(tmp_path: Path, monkeypatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda handle, data: write(handle, data[:7]))
+    path = tmp_path / "a.py"
+    path.write_bytes(b"old")
+    write_atomically(path, b"0123456789" * 10, b"old")
+    assert path.read_bytes() == b"0123456789" * 10

@@ -26,6 +26,7 @@ from detachlint.tracking.places import OWN_NUMBERS, Keys
 from detachlint.tracking.project import Project
 
 _MAX_ROUNDS = 4
+_MOST_LINES = 400_000  # of a project's modules that are remembered at a time; half a gigabyte of memory
 
 
 def track(path: str, source: str, tree: ast.Module, models: Models, root: Path | None = None) -> list[Event]:
@@ -37,6 +38,9 @@ def track(path: str, source: str, tree: ast.Module, models: Models, root: Path |
     keys = Keys(OWN_NUMBERS)
     facts = Facts(keys)
     surroundings = None if root is None else _surroundings(root, models)
+    if surroundings is not None and root is not None and surroundings.lines > _MOST_LINES:
+        forget()
+        surroundings = _surroundings(root, models)
     project = None if surroundings is None else surroundings.project
     file = str(Path(path).resolve())
     analysis = Analysis(models, project, keys, facts, Fates(), surroundings, target=path)
@@ -70,7 +74,7 @@ def _interpret(analysis: Analysis, once: Callable[[], None]) -> None:
 
 
 def forget() -> None:
-    """Read the project's other files anew at the next use: they may have changed."""
+    """Read the project's other files anew: they may have changed, or were interpreted only half way."""
     _surroundings.cache_clear()
 
 

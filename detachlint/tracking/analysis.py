@@ -79,6 +79,7 @@ class Analysis:
     undecided: dict[FunctionDefinition, None] = field(default_factory=dict)
     work: int = 0
     writes: int = 0
+    lines: int = 0
 
     def effects(self) -> tuple[int, ...]:
         """Changes with everything that an interpretation leaves behind, other than names and values."""

@@ -89,10 +89,14 @@ class ClassDefinition:
 
     def lineage(self) -> list[ClassDefinition]:
         """The class and its bases within the project, nearest first."""
-        found: list[ClassDefinition] = [self]
-        for base in self.bases:
-            found.extend(b for b in base.lineage() if b not in found)
-        return found
+        found: dict[ClassDefinition, None] = {}
+        waiting = [self]
+        while waiting:
+            klass = waiting.pop()
+            if klass not in found:
+                found[klass] = None
+                waiting.extend(reversed(klass.bases))
+        return list(found)
 
     def method(self, name: str) -> FunctionDefinition | None:
         """The method `name`, own or inherited within the project."""

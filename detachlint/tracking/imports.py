@@ -98,9 +98,14 @@ def load(analysis: Analysis, path: str) -> SourceModule | None:
         return None
     module = SourceModule(shown(analysis, path), path, tree, surroundings.keys("scope", path))
     surroundings.modules[path] = module
+    surroundings.lines += (tree.body[-1].end_lineno or 0) if tree.body else 0
     surroundings.work = 0
     frame = Frame(surroundings, module, (module.scope,), State(), budget=_MOST_WORK)
-    run_top_level(frame, [part for part in tree.body if not _is_main(part)])
+    try:
+        run_top_level(frame, [part for part in tree.body if not _is_main(part)])
+    except RecursionError:  # nested too deeply, by itself or by what it imports: its own lint says so
+        del surroundings.modules[path]
+        return None
     if frame.state is not None:
         surroundings.base.update(frame.state.cells)
     return module

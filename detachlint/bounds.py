@@ -1,0 +1,106 @@
+"""What one file may cost, so that a file made to hurt costs itself and never the run.
+
+Three things are bounded: the size of a source, since a tree takes some hundred times the bytes of its
+text; the depth to which its constructs may be nested; and the processor's time that is spent on it.
+The tracker has finer bounds of its own (work, rounds, depth of calls), which end in a value that
+nothing is known of; the ones here are the last resort, and end in one line that names the file and the bound.
+
+Time is the processor's and not the clock's: what else the machine does must not decide what is found.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+MAX_BYTES = 3_000_000
+"""Of a source's text. The largest file that is known to speak of torch has half of it."""
+
+MAX_NOTEBOOK_BYTES = 100_000_000
+"""Of a notebook, most of whose bytes are pictures; its code has the bound of any source."""
+
+MAX_SECONDS = 20.0
+"""Of the processor's time for one file, its repair included."""
+
+MAX_DEPTH = 3_000
+"""Of Python's calls within calls; what is nested some hundred levels deep needs as many."""
+
+_REPEAT = 0.2  # seconds until the bound is said again: Python drops what is raised in some callbacks
+
+
+class OutOfTime(BaseException):
+    """A file took longer than it may. No `Exception`, so that no room mistakes it for an error of a file."""
+
+
+@contextmanager
+def time_bound(seconds: float = MAX_SECONDS) -> Iterator[None]:
+    """Raise OutOfTime within the block once it has used so much of the processor's time."""
+    in_main = threading.current_thread() is threading.main_thread()
+    with _by_signal(seconds) if in_main and hasattr(signal, "setitimer") else _by_watcher(seconds):
+        yield
+
+
+@contextmanager
+def _by_signal(seconds: float) -> Iterator[None]:
+    """A signal interrupts Python code at any place, and regular expressions too."""
+    armed = True
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        if armed:
+            raise OutOfTime
+
+    before = signal.signal(signal.SIGVTALRM, ring)
+    try:
+        signal.setitimer(signal.ITIMER_VIRTUAL, seconds, _REPEAT)
+        yield
+    finally:
+        armed = False
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+@contextmanager
+def _by_watcher(seconds: float) -> Iterator[None]:
+    """Where there are no such signals, and in other threads than the main one: a thread that looks on."""
+    import ctypes
+
+    lock, done = threading.Lock(), threading.Event()
+    target = threading.get_ident()
+
+    def watch() -> None:
+        end = time.process_time() + seconds
+        while not done.wait(_REPEAT):
+            with lock:
+                if time.process_time() > end and not done.is_set():
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                        ctypes.c_ulong(target), ctypes.py_object(OutOfTime)
+                    )
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        with lock:
+            done.set()
+            # One that was sent but has not arrived is taken back.
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(target), None)
+
+
+@contextmanager
+def deep_calls() -> Iterator[None]:
+    """Let calls go as deep as MAX_DEPTH; in the main thread alone, whose stack is known to bear it."""
+    before = sys.getrecursionlimit()
+    if threading.current_thread() is not threading.main_thread() or before >= MAX_DEPTH:
+        yield
+        return
+    sys.setrecursionlimit(MAX_DEPTH)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
