@@ -27,6 +27,7 @@ from detachlint.tracking.project import Project
 
 _MAX_ROUNDS = 4
 _MOST_LINES = 400_000  # of a project's modules that are remembered at a time; half a gigabyte of memory
+_MAX_ROUNDS_WITH_CALLERS = 2  # the file itself is settled by then; its callers add what they know once
 
 
 def track(path: str, source: str, tree: ast.Module, models: Models, root: Path | None = None) -> list[Event]:
@@ -46,7 +47,7 @@ def track(path: str, source: str, tree: ast.Module, models: Models, root: Path |
     analysis = Analysis(models, project, keys, facts, Fates(), surroundings, target=path)
     module = SourceModule(path, file, tree, keys("scope", file))
     analysis.modules[file] = module
-    _interpret(analysis, lambda: interpret_file(analysis, module))
+    _interpret(analysis, lambda: interpret_file(analysis, module), _MAX_ROUNDS)
     found = verdicts.events(analysis, path)
     asked = callers.open_questions(analysis, module, found)
     others = callers.find(analysis, module, asked)
@@ -57,14 +58,14 @@ def track(path: str, source: str, tree: ast.Module, models: Models, root: Path |
         interpret_file(analysis, module)
         callers.interpret(analysis, others, asked)
 
-    _interpret(analysis, both)
+    _interpret(analysis, both, _MAX_ROUNDS_WITH_CALLERS)
     return verdicts.events(analysis, path)
 
 
-def _interpret(analysis: Analysis, once: Callable[[], None]) -> None:
+def _interpret(analysis: Analysis, once: Callable[[], None], most: int) -> None:
     """Repeat until nothing new is learnt; what is learnt stays, all else begins anew."""
     facts = analysis.facts
-    for _ in range(_MAX_ROUNDS):
+    for _ in range(most):
         known = (facts.size(), facts.only_without_grad())
         analysis.fates, analysis.events, analysis.work = Fates(), {}, 0
         analysis.inert.clear()

@@ -24,7 +24,7 @@ from detachlint.tracking.project import tree_of
 from detachlint.tracking.values import Instance
 
 _MOST_FILES = 5
-_MOST_WORK = 3_000
+_MOST_WORK = 2_400
 
 
 def open_questions(
