@@ -58,6 +58,7 @@ def narrow(frame: Frame, test: ast.expr, outcome: bool) -> None:
         _set(frame, test.value, CLEAR)
     elif isinstance(test, ast.Compare):
         _narrow_none(frame, test, outcome)
+        _narrow_type(frame, test, outcome)
 
 
 def _narrow_call(frame: Frame, test: ast.Call, outcome: bool) -> None:
@@ -85,14 +86,32 @@ def _asks_for_tensor(test: ast.Call) -> bool:
 
 
 def _asks_for_plain(test: ast.Call) -> bool:
-    names = {getattr(part, "attr", getattr(part, "id", None)) for part in ast.walk(test.args[1])}
-    plain = {"ndarray", "int", "float", "str", "bool", "Number", "np", "numpy", "numbers", None}
-    return len(test.args) == 2 and names <= plain
+    return len(test.args) == 2 and _are_plain(test.args[1])
+
+
+def _are_plain(node: ast.expr) -> bool:
+    names = {getattr(part, "attr", getattr(part, "id", None)) for part in ast.walk(node)}
+    return names <= {"ndarray", "int", "float", "str", "bool", "Number", "np", "numpy", "numbers", None}
 
 
 def _asks_for_detach(test: ast.Call) -> bool:
     asked = test.args[1] if len(test.args) == 2 else None
     return isinstance(asked, ast.Constant) and asked.value in ("detach", "item", "numpy", "cpu")
+
+
+def _narrow_type(frame: Frame, test: ast.Compare, outcome: bool) -> None:
+    """`type(x) is np.ndarray` and `type(x) != np.ndarray`."""
+    asked = test.left
+    if not isinstance(asked, ast.Call) or not isinstance(asked.func, ast.Name) or len(test.ops) != 1:
+        return
+    same = isinstance(test.ops[0], (ast.Is, ast.Eq))
+    if asked.func.id != "type" or len(asked.args) != 1 or not same | isinstance(test.ops[0], _DIFFER):
+        return
+    if _are_plain(test.comparators[0]) and outcome is same:
+        _set(frame, asked.args[0], PLAIN)
+
+
+_DIFFER = (ast.IsNot, ast.NotEq)
 
 
 def _narrow_none(frame: Frame, test: ast.Compare, outcome: bool) -> None:

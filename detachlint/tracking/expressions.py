@@ -162,9 +162,16 @@ def item_of(frame: Frame, base: Value, index: Value, node: ast.AST) -> Value:
         return part_of(frame, base, f"[{_constant_of(index)!r}]")
     if isinstance(base, Instance):
         return methods.call_method(frame, node, base, "__getitem__", Arguments((index,)))
+    if isinstance(base, Object) and base.name == ARRAY and _is_single(index):
+        return frame.analysis.unknown(frame.analysis.keys("number", node))
     if isinstance(base, Object):
         return base
     return PLAIN if isinstance(base, Plain) else frame.analysis.unknown(frame.analysis.keys("item", node))
+
+
+def _is_single(index: Value) -> bool:
+    """Whether one element or row is asked for: of a list of numbers that is a number."""
+    return isinstance(index, Unknown) or (isinstance(index, Plain) and index.constant is not slice)
 
 
 def part_of(frame: Frame, base: Unknown, offset: str) -> Value:
@@ -211,7 +218,7 @@ def operate(frame: Frame, node: ast.AST, left: Value, right: Value, op: ast.oper
             return mine
     if isinstance(left, Tensor) and isinstance(right, Object) and right.name == ARRAY:
         sinks.array_operand(frame, node, left)
-        return derive(frame, node, [left])
+        return CLEAR  # torch raises for one that tracks: what goes on does not
     if isinstance(left, Instance):
         return frame.analysis.unknown(frame.analysis.keys("operation", node))
     operands = [v for v in (left, right) if isinstance(v, (Tensor, Unknown, Object))]

@@ -77,6 +77,8 @@ class Facts:
         if lineage in seen:
             return
         seen.add(lineage)
+        if lineage.place is not None and not linear:
+            return  # a number kept since an earlier episode can be a factor of a loss, too
         if lineage.key < 0 or _is_passage(lineage):
             for parent in lineage.parents:
                 self._prove(parent, note, seen, summand, linear)

@@ -92,9 +92,25 @@ def collected(
     if born >= frame.depth and born != OUTSIDE:
         return
     in_loop = frame.depth > frame.entry_depth
+    if in_loop and born >= frame.entry_depth and _is_chained(frame, value):
+        return
     how = "collect" if in_loop else "store"
     callee = _receiver_text(node, name)
     keep(frame, node, how, callee, value, written, place, born, seen)
+
+
+def _is_chained(frame: Frame, value: Value) -> bool:
+    """Whether each value is computed from the one before: the last one holds the graphs of all anyway."""
+    leaf = tracked.tracking_leaf(frame, value)
+    lineage = lineage_of(leaf) if leaf is not None else None
+    if lineage is None or is_spent(lineage, frame.live):
+        return False
+    made = next((a.key for a in ancestors(lineage) if _is_made(frame, a)), None)
+    return made is not None and sum(a.key == made for a in ancestors(lineage)) > 1
+
+
+def _is_made(frame: Frame, lineage: Lineage) -> bool:
+    return lineage.key >= 0 and frame.analysis.keys.thing(lineage.key)[0] in ("call", "operation")
 
 
 def _receiver_text(node: ast.AST, name: str) -> str:

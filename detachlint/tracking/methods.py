@@ -18,7 +18,7 @@ from detachlint.tracking import (
 )
 from detachlint.tracking.analysis import Frame, Hook
 from detachlint.tracking.arguments import Arguments
-from detachlint.tracking.fates import ancestors
+from detachlint.tracking.fates import Use, ancestors
 from detachlint.tracking.places import PARAMETERS, attribute
 from detachlint.tracking.values import (
     ARRAY,
@@ -57,6 +57,7 @@ _SHOW_MODULE_BARE = frozenset({"train", "eval", "zero_grad", "half", "cuda"})
 _GIVE_SELF = frozenset(
     {"train", "eval", "to", "cuda", "cpu", "half", "float", "double", "bfloat16", "apply", "share_memory"}
 )
+_DEEPEST_PART = 8
 _STORE = frozenset({"append", "extend", "add", "insert", "appendleft", "put", "push", "put_nowait"})
 
 
@@ -84,6 +85,9 @@ def call_method(frame: Frame, node: ast.AST, receiver: Value, name: str, argumen
 def _tensor_method(frame: Frame, node: ast.AST, receiver: Tensor, name: str, arguments: Arguments) -> Value:
     if name == "requires_grad_":
         return _require_grad(frame, node, receiver, arguments)
+    if name == "register_hook":
+        # A hook on a tensor runs when a backward comes by: the graph is wanted.
+        library.use(frame, node, receiver, Use.DIFFERENTIATED)
     if name in _SHOW_MODULE and receiver.lineage is not None:
         # What looked like an output is a module itself: `net = Net(...)` with a class that came as argument.
         note = frame.note(node, f"`.{name}()` shows that it is a module")
@@ -240,9 +244,21 @@ def called(frame: Frame, module: Value) -> None:
         return
     keys = set(_owners(frame, module))
     for hook in list(frame.analysis.hooks):
-        if hook.modules & keys:
+        if any(_is_within(frame, inner, keys) for inner in hook.modules):
             hook.seen = True
             run_hook(frame, hook)
+
+
+def _is_within(frame: Frame, key: int, keys: set[int]) -> bool:
+    """Whether a module is one of these or a part of one: `net.layer1[-1]` of `net`."""
+    for _ in range(_DEEPEST_PART):
+        if key in keys:
+            return True
+        thing = frame.analysis.keys.thing(key)
+        if thing[0] not in ("part", "element") or not isinstance(thing[1], int):
+            return False
+        key = thing[1]
+    return False
 
 
 def run_hook(frame: Frame, hook: Hook) -> None:
@@ -298,7 +314,12 @@ def call_instance(frame: Frame, node: ast.AST, instance: Instance, arguments: Ar
 def _is_all_unknown(frame: Frame, result: Value) -> bool:
     """What a module's forward gives is what a module out of sight made: it is a module's output."""
     leaves = expressions.flatten(frame, result)
-    return bool(leaves) and all(isinstance(leaf, Unknown) for leaf in leaves)
+    return bool(leaves) and all(isinstance(leaf, Unknown) and _is_made(frame, leaf) for leaf in leaves)
+
+
+def _is_made(frame: Frame, value: Unknown) -> bool:
+    """Whether a call gave it, or a call's result did; a number that numpy gave is no tensor."""
+    return value.key < 0 or frame.analysis.keys.thing(value.key)[0] != "number"
 
 
 def _output_of(frame: Frame, node: ast.AST, instance: Instance, value: Value) -> Value:

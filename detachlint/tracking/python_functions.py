@@ -113,7 +113,9 @@ def _defaultdict(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
     found = containers.make(frame, node, [], kind="dict")
     factory = arguments.get(0)
     if factory is not None:
-        made = calls.call_value(frame, node, factory, Arguments())
+        # What the factory makes is allocated by itself, not by the dict's own expression.
+        written = arguments.expressions[0] if arguments.expressions else None
+        made = calls.call_value(frame, written or node, factory, Arguments())
         containers.add(frame, found, made)
     return found
 

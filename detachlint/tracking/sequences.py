@@ -69,7 +69,8 @@ def _add(
     for site in receiver.sites:
         # A deque with a bound holds its last graphs and no more.
         if receiver.kind != "ring":
-            keeping.collected(frame, node, name, value, written, element(site), frame.born(site))
+            born, seen = frame.born(site), not receiver.open
+            keeping.collected(frame, node, name, value, written, element(site), born, seen)
         frame.add(element(site), keeping.marked(frame, node, value, element(site)))
 
 
@@ -77,7 +78,8 @@ def _extend(frame: Frame, node: ast.AST, receiver: Container, name: str, argumen
     value = expressions.iterate(frame, arguments.positional[0], node)
     written = arguments.expressions[0] if arguments.expressions else None
     for site in receiver.sites:
-        keeping.collected(frame, node, name, value, written, element(site), frame.born(site))
+        born, seen = frame.born(site), not receiver.open
+        keeping.collected(frame, node, name, value, written, element(site), born, seen)
         frame.add(element(site), keeping.marked(frame, node, value, element(site)))
 
 

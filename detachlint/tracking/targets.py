@@ -223,8 +223,8 @@ def _known(frame: Frame, node: ast.expr) -> Value:
 
 
 def base_of(frame: Frame, node: ast.AST) -> ast.expr | None:
-    """The expression on which a chain of methods works: `x` of `x.mul_(a).add_(b)`."""
-    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+    """The expression on which a chain of in-place methods works: `x` of `x.mul_(a).add_(b)`."""
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr[-1] == "_":
         node = node.func.value
     return node if isinstance(node, ast.expr) else None
 

@@ -182,10 +182,14 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A list, set, deque or dict: a reference to the sites that made it."""
+    """A list, set, deque or dict: a reference to the sites that made it.
+
+    `open`: on another path it is something else, that others may hold.
+    """
 
     sites: tuple[int, ...]
     kind: str = "list"
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +381,7 @@ def _join_same(left: Value, right: Value) -> Value | None:
         lineage = join_lineage(left.lineage, right.lineage)
         return replace(left, lineage=lineage)
     if isinstance(left, Container) and isinstance(right, Container):
-        return Container(_join_sites(left.sites, right.sites), left.kind)
+        return Container(_join_sites(left.sites, right.sites), left.kind, left.open or right.open)
     if isinstance(left, Instance) and isinstance(right, Instance) and left.klass is right.klass:
         return Instance(_join_sites(left.sites, right.sites), left.klass)
     if isinstance(left, Module) and isinstance(right, Module):
@@ -407,6 +411,10 @@ def _join_mixed(left: Value, right: Value) -> Value:
     for first, second in ((left, right), (right, left)):
         if isinstance(first, Plain):
             return second
+    # What a list holds is needed where the list is: it must not be lost.
+    for first, second in ((left, right), (right, left)):
+        if isinstance(first, Container) and isinstance(second, (Tensor, Unknown)):
+            return replace(first, open=True)
     for first, second in ((left, right), (right, left)):
         if isinstance(first, Tensor) and isinstance(second, (Tuple, Sequence, Object)):
             other = Tensor(grad_of(second), origin_of(second), lineage_of(second), first.leaf)
