@@ -132,9 +132,11 @@ def uri_of_file(filename: str) -> str:
 
 
 def overlaps(first: types.Range, second: types.Range) -> bool:
-    """Whether two ranges touch."""
-    return _before(first.start, second.end) and _before(second.start, first.end)
+    """Whether two ranges have a place in common; one that is empty is where it stands."""
+    if first.start == first.end or second.start == second.end:
+        return _place(first.start) <= _place(second.end) and _place(second.start) <= _place(first.end)
+    return _place(first.start) < _place(second.end) and _place(second.start) < _place(first.end)
 
 
-def _before(first: types.Position, second: types.Position) -> bool:
-    return (first.line, first.character) <= (second.line, second.character)
+def _place(position: types.Position) -> tuple[int, int]:
+    return position.line, position.character

@@ -342,7 +342,10 @@ def _answer(server: Server) -> None:
 
 def _actions(server: Server, params: types.CodeActionParams) -> list[types.CodeAction]:
     """The fixes and ignore comments for what stands in a range, and the fix of all there is."""
-    found = server.findings_at(params.text_document.uri, params.range)
+    # Whole lines: some editors ask with the place of the cursor, which seldom stands on the finding itself.
+    last = types.Position(params.range.end.line + 1, 0)
+    lines = types.Range(types.Position(params.range.start.line, 0), last)
+    found = server.findings_at(params.text_document.uri, lines)
     if found is None:
         return []
     subject, inspected, here = found

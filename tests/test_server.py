@@ -108,7 +108,7 @@ class Editor:
     def document(self) -> types.TextDocumentIdentifier:
         return types.TextDocumentIdentifier(self.uri)
 
-    async def shown(self, seconds: float = 20) -> list[types.Diagnostic]:
+    async def shown(self, seconds: float = 60) -> list[types.Diagnostic]:
         """What is shown once the server has spoken of this version."""
 
         async def wait() -> list[types.Diagnostic]:
@@ -120,8 +120,13 @@ class Editor:
 
         return await asyncio.wait_for(wait(), seconds)
 
-    async def actions(self, line: int, only: list[str] | None = None) -> list[types.CodeAction]:
-        where = types.Range(types.Position(line, 0), types.Position(line, 200))
+    async def actions(
+        self, line: int, only: list[str] | None = None, column: int | None = None
+    ) -> list[types.CodeAction]:
+        """What is offered for a line, or for a cursor in it."""
+        where = types.Range(
+            types.Position(line, column or 0), types.Position(line, 200 if column is None else column)
+        )
         context = types.CodeActionContext([], only=only)  # type: ignore[arg-type]
         asked = types.CodeActionParams(self.document, where, context)
         return list(await self.client.text_document_code_action_async(asked) or [])
@@ -130,6 +135,16 @@ class Editor:
         asked = types.HoverParams(self.document, types.Position(line, character))
         said = await self.client.text_document_hover_async(asked)
         return "" if said is None else said.contents.value
+
+
+async def nothing_shown(client: LanguageClient, uri: str) -> None:
+    """Wait until the server has taken back what it has shown of a document."""
+
+    async def wait() -> None:
+        while client.diagnostics[uri]:
+            await asyncio.sleep(0.02)
+
+    await asyncio.wait_for(wait(), 60)
 
 
 def applied(text: str, edits: list[types.TextEdit], units: str = "utf-16") -> str:
@@ -191,6 +206,8 @@ async def test_quick_fixes(client: LanguageClient, tmp_path: Path) -> None:
     assert await editor.actions(1) == []
     assert [action.title for action in await editor.actions(8, ["quickfix"])] == [fix.title, ignore.title]
     assert await editor.actions(8, ["refactor"]) == []
+    assert len(await editor.actions(8, column=0)) == 3  # the cursor is on the line, and that will do
+    assert await editor.actions(7, column=0) == await editor.actions(9, column=0) == []
 
 
 async def test_other_editors(other: LanguageClient, tmp_path: Path) -> None:
@@ -311,8 +328,7 @@ async def test_closing_takes_everything_away(client: LanguageClient, tmp_path: P
     editor = Editor(client, tmp_path / "train.py", BAD)
     await editor.shown()
     client.text_document_did_close(types.DidCloseTextDocumentParams(editor.document))
-    await asyncio.sleep(0.3)
-    assert not client.diagnostics[editor.uri]
+    await nothing_shown(client, editor.uri)
     assert await editor.actions(8) == []
 
 
@@ -407,12 +423,12 @@ async def test_a_change_in_one_cell_speaks_in_another(client: LanguageClient, tm
     client.published.clear()
     notebook.type(0, HEAD.replace("nn.Linear(2, 1)", "torch.ones_like"))
     await head.shown()
-    assert not client.diagnostics[loop.uri]
+    assert await loop.shown() == []
     notebook.type(0, "def broken(")
     await asyncio.sleep(0.6)
+    client.published.clear()
     notebook.type(0, HEAD)
-    await head.shown()
-    assert len(client.diagnostics[loop.uri]) == 1
+    assert len(await loop.shown()) == 1
 
 
 async def test_closing_a_notebook(client: LanguageClient, tmp_path: Path) -> None:
@@ -422,8 +438,7 @@ async def test_closing_a_notebook(client: LanguageClient, tmp_path: Path) -> Non
     cells = [types.TextDocumentIdentifier(cell.uri) for cell in notebook.cells]
     closed = types.DidCloseNotebookDocumentParams(types.NotebookDocumentIdentifier(notebook.uri), cells)
     client.notebook_document_did_close(closed)
-    await asyncio.sleep(0.3)
-    assert not client.diagnostics[loop.uri]
+    await nothing_shown(client, loop.uri)
 
 
 # --- the command ---------------------------------------------------------------------------------------------
