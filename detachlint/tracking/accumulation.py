@@ -33,6 +33,9 @@ def augmented(frame: Frame, node: ast.AugAssign) -> None:
     if isinstance(old, Container):
         _extend(frame, node, old, value)
         return
+    if isinstance(old, Tensor) and tracks(old) and not frame.grad_on:
+        expressions.measure(frame, value, node)
+        return  # in place: the tensor stays the one it was, and keeps the graph it had
     new = expressions.operate(frame, node, old, value, node.op)
     place = targets.place_of(frame, node.target)
     if place is None and isinstance(node.target, ast.Name):

@@ -74,6 +74,14 @@ def add(frame: Frame, container: Container, value: Value) -> None:
         frame.add(element(site), value)
 
 
+def mix(frame: Frame, container: Container, value: Value) -> None:
+    """`value` comes in somewhere and the items move: each position may hold any of them."""
+    held = join_all([*contents(frame, container), value])
+    for place in places(frame, container):
+        if held is not None:
+            frame.add(place, held)
+
+
 def update(frame: Frame, container: Container, other: Value) -> None:
     """`container.update(other)`, with the keys kept where they are known."""
     if isinstance(other, Container):
@@ -116,8 +124,11 @@ def _stored(frame: Frame, base: Container, constant: object, node: ast.AST) -> V
     for site in base.sites:
         exact = frame.get(item(site, constant)) if isinstance(constant, (str, int)) else None
         common = frame.get(element(site))
+        from_behind = isinstance(constant, int) and constant < 0 and base.kind != "dict"
         if exact is not None:
             found.append(exact)
+        elif from_behind:  # the list has grown, or not: its last item is any of them
+            found += contents(frame, Container((site,), base.kind))
         elif isinstance(constant, (str, int)) and (base.kind == "dict" or common is not None):
             found += [common] if common is not None else []
         else:

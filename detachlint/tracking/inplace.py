@@ -48,7 +48,7 @@ def written_into(
     leaf = tracked.tracking_leaf(frame, value) or layer_input(frame, node, value)
     if leaf is None:
         return receiver
-    base = targets.base_of(frame, node.value if isinstance(node, ast.Subscript) else node)
+    base = _base(frame, node)
     place = targets.place_of(frame, base) if base is not None else None
     if base is None or place is None or _is_view_of_data(base):
         return expressions.derive(frame, node, [receiver, leaf])
@@ -104,6 +104,15 @@ def registered(frame: Frame, node: ast.AST, place: Place, value: Value, argument
     text = "register_buffer"
     keeping.keep(frame, node, "statistic", text, leaf, written[0] if written else None, place, OUTSIDE)
     return keeping.marked(frame, node, value, place)
+
+
+def _base(frame: Frame, node: ast.AST) -> ast.expr | None:
+    """What is written: a view's memory is that of the tensor it was taken of."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return targets.base_of(frame, node.func.value, "same", "into", "view")
+    if isinstance(node, ast.Subscript):
+        return targets.base_of(frame, node.value, "same", "into", "view")
+    return node if isinstance(node, ast.expr) else None
 
 
 def layer_input(frame: Frame, node: ast.AST, value: Value) -> Value | None:

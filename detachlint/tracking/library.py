@@ -130,6 +130,8 @@ def apply(
     if name == "torch.autograd.grad":
         return _autograd_grad(frame, node, arguments)
     operands = ([receiver] if receiver is not None else []) + arguments.values()
+    if receiver is not None and call.result == "view" and name.startswith("torch.Tensor."):
+        operands = [receiver]  # `x.type_as(y)`, `x.view_as(y)`: of y only the type or the shape is taken
     methods.call_back(frame, node, arguments.values())
     if call.result == "backward":
         speaks = receiver is None or isinstance(receiver, (Tensor, Unknown))

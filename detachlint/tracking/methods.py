@@ -419,7 +419,8 @@ def _unknown_method(frame: Frame, node: ast.AST, receiver: Unknown, name: str, a
         return receiver
     call = frame.analysis.models.method(_TENSOR, name)
     if call is not None and call.result in ("derived", "view") and name not in ("copy", "get", "update"):
-        operands = [receiver, *(v for v in arguments.values() if isinstance(v, (Tensor, Unknown)))]
+        given = [] if call.result == "view" else arguments.values()
+        operands = [receiver, *(value for value in given if isinstance(value, (Tensor, Unknown)))]
         if any(tracks(operand) for operand in operands):
             return expressions.derive(frame, node, operands)
         return receiver if len(operands) == 1 else call_unknown(frame, node, receiver, arguments)

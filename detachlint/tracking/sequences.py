@@ -66,6 +66,8 @@ def _add(
 ) -> None:
     value = arguments.positional[index]
     written = arguments.expressions[index] if index < len(arguments.expressions) else None
+    if name in ("insert", "appendleft"):
+        containers.mix(frame, receiver, value)
     for site in receiver.sites:
         # A deque with a bound holds its last graphs and no more.
         if receiver.kind != "ring":

@@ -222,19 +222,24 @@ def _known(frame: Frame, node: ast.expr) -> Value:
     return value
 
 
-def base_of(frame: Frame, node: ast.AST) -> ast.expr | None:
-    """The expression on which a chain of in-place methods works: `x` of `x.mul_(a).add_(b)`."""
-    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr[-1] == "_":
-        node = node.func.value
-    return node if isinstance(node, ast.expr) else None
+def base_of(frame: Frame, receiver: ast.expr, *results: str) -> ast.expr:
+    """The expression whose tensor a chain of methods hands on: `x` of `x.mul_(a)` in `x.mul_(a).add_(b)`.
+
+    `results` are the words of the models for methods that hand it on. `x.clone().add_(b)` leaves `x` alone.
+    """
+    while isinstance(receiver, ast.Call) and isinstance(receiver.func, ast.Attribute):
+        call = frame.analysis.models.method("torch.Tensor", receiver.func.attr)
+        if call is None or call.result not in results:
+            break
+        receiver = receiver.func.value
+    return receiver
 
 
 def rebind(frame: Frame, node: ast.AST, value: Value) -> None:
     """An in-place method changed its receiver: the place it stands for holds `value` now."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return
-    base = base_of(frame, node)
-    place = place_of(frame, base) if base is not None else None
+    place = place_of(frame, base_of(frame, node.func.value, "same", "into"))
     if place is not None:
         frame.put(place, value)
 
