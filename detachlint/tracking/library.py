@@ -121,6 +121,15 @@ def _show_module(frame: Frame, name: str, part: Value) -> None:
             frame.analysis.facts.modules.setdefault(lineage.key, note)
 
 
+def _operands(name: str, call: Call, receiver: Value | None, arguments: Arguments) -> list[Value]:
+    """What a result is made of: of `y` in `x.type_as(y)` and `x.view_as(y)` only the type or the shape."""
+    if receiver is None:
+        return arguments.values()
+    if call.result == "view" and name.startswith("torch.Tensor."):
+        return [receiver]
+    return [receiver, *arguments.values()]
+
+
 def apply(
     frame: Frame, node: ast.AST, name: str, call: Call, receiver: Value | None, arguments: Arguments
 ) -> Value:
@@ -129,9 +138,7 @@ def apply(
         sinks.library_call(frame, node, name, call, receiver, arguments)
     if name == "torch.autograd.grad":
         return _autograd_grad(frame, node, arguments)
-    operands = ([receiver] if receiver is not None else []) + arguments.values()
-    if receiver is not None and call.result == "view" and name.startswith("torch.Tensor."):
-        operands = [receiver]  # `x.type_as(y)`, `x.view_as(y)`: of y only the type or the shape is taken
+    operands = _operands(name, call, receiver, arguments)
     methods.call_back(frame, node, arguments.values())
     if call.result == "backward":
         speaks = receiver is None or isinstance(receiver, (Tensor, Unknown))
