@@ -97,8 +97,8 @@ def rebound(frame: Frame, node: ast.stmt, target: ast.expr, value: Value, writte
         if grad_of(value) is Grad.UNKNOWN and place is not None and _outlives(frame, place):
             frame.leave_open(value.lineage)
         return None
-    if place is None or not _outlives(frame, place):
-        return None
+    if place is None or not _outlives(frame, place) or not frame.grad_on:
+        return None  # with grad mode off only views track: nothing is added to a graph
     own = _own_text(frame, target)
     if not _mentions(written, own):
         return None

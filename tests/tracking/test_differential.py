@@ -134,6 +134,12 @@ def f(flag):
     if flag:
         rows += [x]
     rows[-1].numpy()  #! numpy
+=== a view of itself in a loop, with grad mode off
+y = net(x)
+with torch.no_grad():
+    for _ in range(3):
+        y = y.flatten()
+y.numpy()  #! numpy
 === a second name of a buffer that is written | two names of one tensor are not known to be one
 buffer = torch.zeros(2, 4)
 same = buffer
