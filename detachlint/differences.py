@@ -7,7 +7,7 @@ in an editor or in the strings of a notebook, disturbs nothing between these pla
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import accumulate
@@ -15,6 +15,7 @@ from itertools import accumulate
 from detachlint.positions import split_lines
 
 _LONG_LINE = 2_000  # characters beyond which nobody wrote a line by hand, and comparing takes long
+_MANY_LINES = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,22 @@ def differences(old: str, new: str) -> list[Change]:
     if len(before) == len(after):
         lines = zip(starts, before, after)  # noqa: B905 - one start more than lines: the end
         return [change for start, first, second in lines for change in _within(start, first, second)]
-    opcodes = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    head = _shared(before, after)
+    tail = min(_shared(before[::-1], after[::-1]), len(before) - head, len(after) - head)
+    mine, other = before[head : len(before) - tail], after[head : len(after) - tail]
+    if max(len(mine), len(other)) > _MANY_LINES:
+        return [Change(starts[head], starts[len(before) - tail], "".join(other))]
     return [
-        Change(starts[first], starts[last], "".join(after[begin:end]))
-        for kind, first, last, begin, end in opcodes
+        Change(starts[head + first], starts[head + last], "".join(other[begin:end]))
+        for kind, first, last, begin, end in SequenceMatcher(None, mine, other, autojunk=False).get_opcodes()
         if kind != "equal"
     ]
+
+
+def _shared(first: Sequence[str], second: Sequence[str]) -> int:
+    """How many lines two texts begin with together."""
+    most = min(len(first), len(second))
+    return next((index for index in range(most) if first[index] != second[index]), most)
 
 
 def _within(start: int, old: str, new: str) -> Iterator[Change]:

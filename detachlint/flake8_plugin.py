@@ -32,11 +32,11 @@ class Plugin:
         """Row, column from 0, code and message of each finding."""
         if not is_worth_parsing(self._source.text.encode("utf-8", "surrogatepass")):
             return
-        from detachlint.inspection import inspect
+        from detachlint.inspection import GivenUp, inspect
 
         try:
             inspected = inspect(self._source)
-        except (ConfigError, RuleError, SourceError) as error:
+        except (ConfigError, RuleError, SourceError, GivenUp) as error:
             yield 1, 0, f"DTL000 {error}", Plugin
             return
         for finding in inspected.findings if inspected is not None else ():

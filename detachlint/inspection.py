@@ -7,16 +7,23 @@ anybody sees it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from detachlint import config, rulebook
+from detachlint import config, rulebook, tracking
+from detachlint.bounds import OutOfTime, deep_calls, time_bound
+from detachlint.config import ConfigError
 from detachlint.findings import Finding
-from detachlint.linter import Linter, Sieve
-from detachlint.rulebook import UNUSED_SUPPRESSION, Rulebook
-from detachlint.sources import Source, Walk, is_worth_parsing
+from detachlint.linter import Linter, Sieve, internal
+from detachlint.rulebook import UNUSED_SUPPRESSION, Rulebook, RuleError
+from detachlint.sources import Source, SourceError, Walk, is_worth_parsing
+
+
+class GivenUp(Exception):
+    """A text on which this program failed, or that took too long; the text says which."""
 
 
 @cache
@@ -75,7 +82,9 @@ class Inspected:
 
     def _once(self, key: object, make: Callable[[], str | None]) -> str | None:
         if key not in self._texts:
-            text = make()
+            text = None
+            with suppress(GivenUp, SourceError), _bounded(self.source.filename):
+                text = make()
             self._texts[key] = None if text == self.source.text else text
         return self._texts[key]
 
@@ -115,10 +124,26 @@ class Inspected:
 def inspect(source: Source) -> Inspected | None:
     """A source's findings under the config around it; None if the config leaves the file out.
 
-    Raises SourceError if it can't be parsed, ConfigError or RuleError if the config is wrong.
+    Raises SourceError if it can't be parsed, ConfigError or RuleError if the config is wrong, and GivenUp for
+    what goes wrong here.
     """
     linter = linter_for(source.filename)
     if linter is None:
         return None
-    worth = is_worth_parsing(source.text.encode("utf-8", "surrogatepass"))
-    return Inspected(source, linter, tuple(linter.reported(source)) if worth else ())
+    if not is_worth_parsing(source.text.encode("utf-8", "surrogatepass")):
+        return Inspected(source, linter)
+    with _bounded(source.filename):
+        return Inspected(source, linter, tuple(linter.reported(source)))
+
+
+@contextmanager
+def _bounded(filename: str) -> Iterator[None]:
+    """Bound what a text may cost; an error of this program is its own, too."""
+    try:
+        with time_bound(), deep_calls():
+            yield
+    except (SourceError, ConfigError, RuleError):
+        raise
+    except (Exception, OutOfTime) as error:
+        tracking.forget()
+        raise GivenUp(internal(filename, error)) from error

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,12 +27,12 @@ from pygls.uris import to_fs_path
 from pygls.workspace import TextDocument
 
 from detachlint import __version__, inspection, sources, tracking
+from detachlint.bounds import MAX_DEPTH
 from detachlint.cells import CellsChanged, Program
 from detachlint.config import ConfigError
 from detachlint.editing import Document, Words, overlaps, uri_of_file, workspace_edit
 from detachlint.findings import Finding
-from detachlint.inspection import Inspected
-from detachlint.linter import internal
+from detachlint.inspection import GivenUp, Inspected
 from detachlint.positions import split_lines
 from detachlint.rulebook import RuleError
 from detachlint.sources import Source, SourceError
@@ -127,9 +128,8 @@ class Server(LanguageServer):
             return
         except (ConfigError, RuleError) as error:
             self._complain(str(error))
-        except Exception as error:  # an error of this program must not cost the session
-            message = f"detachlint: {internal(subject.source.filename, error)}"
-            self.window_log_message(types.LogMessageParams(types.MessageType.Error, message))
+        except GivenUp as error:
+            self.window_log_message(types.LogMessageParams(types.MessageType.Error, f"detachlint: {error}"))
         if self.subject(uri) == subject:
             self.inspected[uri] = subject, found
             self._publish(subject, found)
@@ -232,6 +232,7 @@ class Server(LanguageServer):
 
 def _worker() -> ThreadPoolExecutor:
     """One thread, with a stack as deep as programs need."""
+    sys.setrecursionlimit(max(MAX_DEPTH, sys.getrecursionlimit()))
     before = threading.stack_size(_STACK)
     worker = ThreadPoolExecutor(1, "detachlint")
     worker.submit(int).result()

@@ -4,7 +4,7 @@ import ast
 import warnings
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detachlint.magics import translate
@@ -142,6 +142,7 @@ def parses(text: str) -> bool:
         return True
 
 
+@settings(deadline=None)
 @given(st.lists(LINES, max_size=8).map("\n".join))
 def test_ipython_agrees_on_what_a_cell_is(cell):
     transformer = pytest.importorskip("IPython.core.inputtransformer2").TransformerManager()
