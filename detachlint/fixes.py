@@ -33,6 +33,9 @@ __all__ = [
     "write_atomically",
 ]
 
+_MOST_ATTEMPTS = 100
+_MOST_ROUNDS = 4
+_GIVEN_UP = "too many fixes of this file spoil each other to try them all"
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 
 
@@ -59,13 +62,15 @@ def repair(
     relint: Callable[[str], list[Finding]],
     before: Sequence[Finding] | None = None,
     chosen: Callable[[Sequence[Finding]], Sequence[Finding]] = tuple,
+    rounds: int = _MOST_ROUNDS,
 ) -> Repaired:
     """Apply as many of `fixes` as keep the contract; `relint` gives the findings of a source of this file.
 
     `before` are the findings of `source` itself, if they are at hand. Fixes are tried together; only if the
     result is not what was promised are they tried in halves, down to the one that is to blame. Fixes that
     only stood in each other's way get a second round on the new source: a second run finds nothing to do.
-    `chosen` are those of its findings that are to be fixed.
+    `chosen` are those of its findings that are to be fixed. Where fixes spoil each other again and again the
+    rest is given up: each attempt costs as much as linting the file.
     """
     wanted = list(dict.fromkeys(fix for fix in fixes if fix.edits))
     old = parsed(source)
@@ -82,7 +87,11 @@ def repair(
         for finding in chosen(rest)
         if finding.fix is not None and finding.fix.applicability in levels
     ]
-    second = repair(first.source, again, relint, rest, chosen)
+    if rounds <= 1:
+        return Repaired(
+            first.source, first.applied, (*first.refused, *(Refusal(f, _GIVEN_UP) for f in again))
+        )
+    second = repair(first.source, again, relint, rest, chosen, rounds - 1)
     return Repaired(second.source, first.applied + second.applied, second.refused)
 
 
@@ -90,7 +99,9 @@ def _settle(judge: _Judge, wanted: Sequence[Fix]) -> Repaired:
     """All of `wanted` at once, or by halves without those that break a promise."""
     result, applied, refused = judge.source, list[Fix](), list[Refusal]()
     groups = [list(wanted)] if wanted else []
-    while groups:
+    for _ in range(_MOST_ATTEMPTS):
+        if not groups:
+            break
         group = groups.pop()
         attempt = judge.attempt([*applied, *group])
         if not isinstance(attempt, _Complaint):
@@ -101,6 +112,7 @@ def _settle(judge: _Judge, wanted: Sequence[Fix]) -> Repaired:
         else:
             middle = len(group) // 2
             groups += [group[middle:], group[:middle]]
+    refused += [Refusal(fix, _GIVEN_UP) for group in groups for fix in group]
     return Repaired(result, tuple(applied), tuple(refused))
 
 

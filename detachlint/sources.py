@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
@@ -44,6 +45,7 @@ _SOURCES = (".py", NOTEBOOK)
 _LONGEST_WORD = max(map(len, _WORTH))
 _PIECE = 1 << 20  # bytes of a large file that are looked at together
 _LOOKED_AT = 1 << 26  # bytes of a file of any size that are looked at
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 MARK = b"\xef\xbb\xbf"
 
 
@@ -138,7 +140,7 @@ def decode(filename: str, data: bytes) -> Source:
         return notebooks.decode(filename, data)
     mark = data.startswith(MARK)
     try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(_first_lines(data)).readline)
         encoding = "utf-8" if mark else encoding
         text = (data[len(MARK) :] if mark else data).decode(encoding)
     except SyntaxError as error:
@@ -150,6 +152,11 @@ def decode(filename: str, data: bytes) -> Source:
     except (LookupError, ValueError) as error:
         raise SourceError(filename, f"cannot be decoded: {error}") from error
     return Source(filename, text, encoding, mark)
+
+
+def _first_lines(data: bytes) -> bytes:
+    """The two lines that may name the encoding; a carriage return ends one, unknown to the tokenizer."""
+    return b"".join(line + b"\n" for line in _LINE_END.split(data, maxsplit=2)[:2]) if b"\r" in data else data
 
 
 def read(filename: str) -> Source:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import stat
 import tempfile
 import time
@@ -34,9 +35,23 @@ def write_atomically(path: str | os.PathLike[str], data: bytes, read: bytes | No
     as it was.
     """
     try:
-        _replace(Path(os.path.realpath(path)), data, read)
+        with _undisturbed():
+            _replace(Path(os.path.realpath(path)), data, read)
     except OSError as error:
         raise NotWritten(error.strerror or str(error)) from error
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals that can wait do so until the file is written: one could come before the cleaning up."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _replace(path: Path, data: bytes, read: bytes | None) -> None:

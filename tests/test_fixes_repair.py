@@ -211,3 +211,39 @@ def test_any_program_is_mended_once_and_for_all(parts, newline) -> None:
     assert all(f.fix is None for f in toy(result.source))
     assert mended(result.source).source == result.source
     assert len(result.source.split(newline)) == len(source.split(newline))
+
+
+def test_fixes_that_spoil_each_other_are_not_tried_for_ever() -> None:
+    """Every result has a new finding, so that halving would go down to each of them."""
+    tried = []
+
+    def lint(source: str) -> list[Finding]:
+        tried.append(source)
+        extra = [finding("T9", ast.parse(source).body[0])] if "detach" in source else []
+        return toy(source) + extra
+
+    source = "sink(a)\n" * 200
+    result = repair(source, [f.fix for f in toy(source) if f.fix], lint, toy(source))
+    assert result.source == source
+    assert len(result.refused) == 200
+    assert len(tried) < 120
+    assert "spoil each other" in result.refused[-1].reason
+
+
+def test_rounds_end() -> None:
+    """Each round makes one fix possible and one impossible."""
+
+    def lint(source: str) -> list[Finding]:
+        length = source.count("b")
+        found = []
+        for offset in (0, 1):
+            end = Location(1, len(source) + 1)
+            grown = Fix(
+                "safe", f"{length}{offset}", (Edit(Location(1, 1), end, "a  #" + "b" * (length + 1)),)
+            )
+            found.append(Finding("T1", "n", "m", "f", Location(1, 1), end, fix=grown))
+        return found
+
+    result = repair("a  #b", [f.fix for f in lint("a  #b") if f.fix], lint)
+    assert result.source.startswith("a  #b")
+    assert len(result.source) < 20
