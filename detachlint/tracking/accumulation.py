@@ -126,12 +126,12 @@ def _outlives(frame: Frame, place: Place) -> bool:
     return born < frame.depth or born == OUTSIDE
 
 
-def only_itself(frame: Frame, place: ast.expr, written: ast.expr | None) -> bool:
-    """Whether nothing beside the place's own old value in `written` can track: nothing new comes in."""
+def only_itself(frame: Frame, place: ast.expr, written: ast.expr | None, least: Grad = Grad.UNKNOWN) -> bool:
+    """Whether nothing beside the place's own old value in `written` tracks: nothing new comes in."""
     if written is None:
         return False
     own = _own_text(frame, place)
-    return _mentions(written, own) and not _parts_beside(frame, written, own, Grad.UNKNOWN)
+    return _mentions(written, own) and not _parts_beside(frame, written, own, least)
 
 
 def _own_text(frame: Frame, target: ast.expr) -> str:

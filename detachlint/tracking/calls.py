@@ -13,6 +13,7 @@ from detachlint.tracking import classes, expressions, inlining, library, methods
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.values import (
+    NONE,
     Class,
     Function,
     Instance,
@@ -21,6 +22,7 @@ from detachlint.tracking.values import (
     ModeSwitch,
     Module,
     Partial,
+    Plain,
     Tensor,
     Value,
 )
@@ -90,6 +92,8 @@ def call_value(frame: Frame, node: ast.AST, callee: Value, arguments: Arguments)
         return inlining.call_function(frame, node, callee, arguments)
     if isinstance(callee, Class):
         return classes.instantiate(frame, node, callee.klass, arguments)
+    if isinstance(callee, (Module, Instance)) and _makes_another(frame, callee, arguments):
+        return callee
     if isinstance(callee, Module):
         return library.call_module(frame, node, callee, arguments)
     if isinstance(callee, Instance):
@@ -103,6 +107,17 @@ def call_value(frame: Frame, node: ast.AST, callee: Value, arguments: Arguments)
     if isinstance(callee, Tensor) and callee.lineage is not None:
         return methods.call_unknown(frame, node, None, arguments)
     return methods.call_unknown(frame, node, callee, arguments)
+
+
+def _makes_another(frame: Frame, callee: Module | Instance, arguments: Arguments) -> bool:
+    """`block: nn.Module` often means the class: `block(64, 128)` takes widths, no tensors, and makes one."""
+    key = callee.sites[0] if isinstance(callee, Instance) else callee.key
+    if frame.analysis.keys.thing(key)[0] not in ("arg", "annotated"):
+        return False
+    if isinstance(callee, Instance) and not callee.klass.is_module:
+        return False
+    numbers = [isinstance(value, Plain) and value != NONE for value in arguments.positional]
+    return any(numbers) and not any(isinstance(value, Tensor) for value in arguments.values())
 
 
 def _completed(partial: Partial, arguments: Arguments) -> Arguments:

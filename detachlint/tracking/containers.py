@@ -177,6 +177,8 @@ def unpack(frame: Frame, value: Value, count: int, node: ast.AST) -> list[Value]
         if len(value.items) == count:
             return list(value.items)
         return None
+    if isinstance(value, Sequence):
+        return next((list(row.items) for row in value.rows if len(row.items) == count), None)
     if isinstance(value, Container) and value.kind == "list" and len(value.sites) == 1:
         found = [frame.get(item(value.sites[0], position)) for position in range(count)]
         if frame.get((value.sites[0], ELEMENT)) is None and all(part is not None for part in found):

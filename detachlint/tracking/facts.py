@@ -91,7 +91,9 @@ class Facts:
         self._prove_callee(lineage, note)
         # `criterion(net(x), y)`: the output tracks. `critic(x)` tracks by itself and says nothing of x.
         # The loss functions of this world take their input first.
-        candidates = self._candidates(lineage) if lineage.arity != 1 else []
+        # Nor does any call below the loss: `loss(net(state, action), y)` says nothing of `state`.
+        says = lineage.arity == 0 or (lineage.arity > 1 and linear)
+        candidates = self._candidates(lineage) if says else []
         if lineage.arity > 1 and candidates and candidates[0] is not lineage.parents[0]:
             candidates = []
         if lineage.summed and linear:

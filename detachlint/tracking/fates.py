@@ -55,6 +55,8 @@ class Keep:
     carried: bool | None = None
     bracketed: bool = False
     weights: bool = False
+    chained: bool = False
+    of_layer: bool = False
     part: str = ""
 
 
@@ -159,7 +161,7 @@ def is_wasted(keep: Keep, uses: dict[Use, ast.AST]) -> bool:
     # An average of weights is there to be read: nobody trains what it is an average of through it.
     if keep.spent or keep.weights:
         return True
-    if Use.RETURNED in uses:
+    if Use.RETURNED in uses or (keep.of_layer and Use.HANDED_BACK in uses):
         return False
     # `net.eval()`, outputs collected, no backward in sight: an inference loop that forgot no_grad.
     if Use.ESCAPED in uses:

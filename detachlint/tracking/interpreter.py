@@ -29,6 +29,7 @@ from detachlint.tracking.analysis import Frame, Loop
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.environment import State, join_states, same
 from detachlint.tracking.fates import Use
+from detachlint.tracking.places import element
 from detachlint.tracking.values import (
     NONE,
     PLAIN,
@@ -181,34 +182,40 @@ def _constant_test(frame: Frame, test: ast.expr) -> bool | None:
 
 def _for(frame: Frame, node: ast.For | ast.AsyncFor) -> None:
     source = expressions.evaluate(frame, node.iter)
-    rewritten = _rewritten(frame, node)
 
     def enter() -> None:
-        element = expressions.iterate(frame, source, node.iter)
-        targets.assign(frame, node.target, element)
-        for site in rewritten:
-            containers.clear(frame, site)
+        targets.assign(frame, node.target, expressions.iterate(frame, source, node.iter))
 
-    _loop(frame, node, enter, endless=False, sure=bool(rewritten))
+    _loop(frame, node, enter, endless=False)
+    if frame.state is not None:
+        _replace_rewritten(frame, node)
 
 
-def _rewritten(frame: Frame, node: ast.For | ast.AsyncFor) -> tuple[int, ...]:
-    """The dict of `for key, value in d.items(): d[key] = f(value)`: afterwards nothing old is in it."""
+def _replace_rewritten(frame: Frame, node: ast.For | ast.AsyncFor) -> None:
+    """After `for key, value in d.items(): d[key] = f(value)` nothing old is in the dict.
+
+    So it is with the list of `for i in range(len(xs)): xs[i] = f(xs[i])`.
+    """
     base = node.iter
     if isinstance(base, ast.Call) and isinstance(base.func, ast.Attribute) and base.func.attr in _VIEWS:
         base = base.func.value
+    while isinstance(base, ast.Call) and isinstance(base.func, ast.Name) and base.func.id in _POSITIONS:
+        base = base.args[0] if len(base.args) == 1 else base.func
     key = node.target.elts[0] if isinstance(node.target, ast.Tuple) else node.target
     if not isinstance(base, (ast.Name, ast.Attribute)) or not isinstance(key, ast.Name):
-        return ()
+        return
     held = frame.analysis.seen.get(base)
-    if not isinstance(held, Container) or held.kind != "dict" or len(held.sites) != 1:
-        return ()
+    if not isinstance(held, Container) or len(held.sites) != 1:
+        return
     entry = f"{ast.unparse(base)}[{key.id}]"
-    writes = (part for part in node.body if isinstance(part, ast.Assign))
-    return held.sites if any(ast.unparse(part.targets[0]) == entry for part in writes) else ()
+    for part in node.body:
+        if isinstance(part, ast.Assign) and ast.unparse(part.targets[0]) == entry:
+            containers.clear(frame, held.sites[0])
+            frame.put(element(held.sites[0]), frame.analysis.seen.get(part.value, PLAIN))
 
 
 _VIEWS = frozenset({"items", "keys", "copy"})
+_POSITIONS = frozenset({"range", "len", "enumerate", "list"})
 
 
 def _while(frame: Frame, node: ast.While) -> None:
@@ -225,9 +232,7 @@ def _loop(
     node: ast.For | ast.AsyncFor | ast.While,
     enter: Callable[[], None],
     endless: bool,
-    sure: bool = False,
 ) -> None:
-    """Interpret a loop; `sure`: its body runs, and what it leaves replaces what was there."""
     head = frame.live
     exits: list[State] = []
     loop = Loop()
@@ -249,9 +254,6 @@ def _loop(
         frame.depth -= 1
         frame.loops.pop()
         exits = loop.breaks
-        if sure and end is not None:
-            head = end
-            break
         following = join_states(head, end)
         assert following is not None
         if following is head or same(following, head):

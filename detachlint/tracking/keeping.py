@@ -92,19 +92,20 @@ def collected(
     if born >= frame.depth and born != OUTSIDE:
         return
     in_loop = frame.depth > frame.entry_depth
-    if in_loop and born >= frame.entry_depth and _is_chained(frame, value):
-        return
     how = "collect" if in_loop else "store"
     callee = _receiver_text(node, name)
     keep(frame, node, how, callee, value, written, place, born, seen)
 
 
-def _is_chained(frame: Frame, value: Value) -> bool:
+def _is_of_layer(frame: Frame, born: int) -> bool:
+    """Whether a method of a module collects what it gives back: a part of the module's output."""
+    definition = frame.definition
+    owner = definition.owner if definition is not None else None
+    return owner is not None and owner.is_module and born >= frame.entry_depth
+
+
+def _is_chained(frame: Frame, lineage: Lineage | None) -> bool:
     """Whether each value is computed from the one before: the last one holds the graphs of all anyway."""
-    leaf = tracked.tracking_leaf(frame, value)
-    lineage = lineage_of(leaf) if leaf is not None else None
-    if lineage is None or is_spent(lineage, frame.live):
-        return False
     made = next((a.key for a in ancestors(lineage) if _is_made(frame, a)), None)
     return made is not None and sum(a.key == made for a in ancestors(lineage)) > 1
 
@@ -243,6 +244,8 @@ def _keep_leaf(
             private=seen and not read and born != OUTSIDE,
             bracketed=_is_inference(frame, lineage),
             weights=how == "statistic" and is_weight(frame, lineage),
+            chained=how == "collect" and born >= frame.entry_depth and _is_chained(frame, lineage),
+            of_layer=_is_of_layer(frame, born),
             part=part,
         )
     )

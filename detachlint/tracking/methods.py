@@ -423,7 +423,9 @@ def _unknown_method(frame: Frame, node: ast.AST, receiver: Unknown, name: str, a
         operands = [receiver, *(value for value in given if isinstance(value, (Tensor, Unknown)))]
         if any(tracks(operand) for operand in operands):
             return expressions.derive(frame, node, operands)
-        return receiver if len(operands) == 1 else call_unknown(frame, node, receiver, arguments)
+        # Of a view's arguments, its sizes, nothing follows.
+        same = len(operands) == 1 or call.result == "view"
+        return receiver if same else call_unknown(frame, node, receiver, arguments)
     callee = expressions.part_of(frame, receiver, "." + name)
     if not isinstance(callee, Unknown):
         return calls.call_value(frame, node, callee, arguments)

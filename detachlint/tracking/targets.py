@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import containers, expressions, inlining, inplace, keeping, library, methods, sinks
+from detachlint.tracking import (
+    accumulation,
+    containers,
+    expressions,
+    inlining,
+    inplace,
+    keeping,
+    library,
+    methods,
+    sinks,
+)
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.places import OUTSIDE, Place, attribute, element
@@ -13,6 +23,7 @@ from detachlint.tracking.values import (
     Class,
     Container,
     Function,
+    Grad,
     Instance,
     Module,
     Namespace,
@@ -184,7 +195,7 @@ def _put_item(
     constant = isinstance(index, Plain) and isinstance(index.constant, (str, int))
     for site in base.sites:
         # One slot that is overwritten does not grow; a slot per step does.
-        if not constant:
+        if not constant and not accumulation.only_itself(frame, target, source, Grad.TRACKS):
             keeping.collected(frame, target, "[...] =", value, source, element(site), frame.born(site))
     held = keeping.marked(frame, target, value, expressions.item_place(base.sites[0], index))
     containers.put(frame, base, index, held)

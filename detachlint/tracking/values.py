@@ -175,9 +175,13 @@ class Tuple:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """Something to iterate over, of unknown length, whose elements are alike."""
+    """Something to iterate over, of unknown length, whose elements are alike.
+
+    `rows` are the tuples of different lengths that it may be, where that is known.
+    """
 
     element: Value
+    rows: tuple[Tuple, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,9 +376,9 @@ def _join_same(left: Value, right: Value) -> Value | None:
         if len(left.items) == len(right.items):
             fields = left.fields if left.fields == right.fields else ()
             return Tuple(tuple(map(join, left.items, right.items)), fields)
-        return Sequence(join_all(left.items + right.items) or PLAIN)
+        return Sequence(join_all(left.items + right.items) or PLAIN, (left, right))
     if isinstance(left, Sequence) and isinstance(right, Sequence):
-        return Sequence(join(left.element, right.element))
+        return Sequence(join(left.element, right.element), _join_rows(left.rows, right.rows))
     if isinstance(left, Plain):
         return left if left == right else PLAIN
     if isinstance(left, Unknown) and isinstance(right, Unknown):
@@ -399,6 +403,18 @@ def _join_tensors(left: Tensor, right: Tensor) -> Tensor:
     return Tensor(stronger.grad, stronger.origin, lineage, leaf)
 
 
+def _join_rows(left: tuple[Tuple, ...], right: tuple[Tuple, ...]) -> tuple[Tuple, ...]:
+    """One tuple for each length; none if one side's are not known."""
+    if not left or not right:
+        return ()
+    found: dict[int, Tuple] = {}
+    for row in left + right:
+        known = found.get(len(row.items))
+        joined = row if known is None else join(known, row)
+        found[len(row.items)] = joined if isinstance(joined, Tuple) else row
+    return tuple(found.values())
+
+
 def _join_sites(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
     return left if left == right else tuple(dict.fromkeys(left + right))
 
@@ -415,6 +431,10 @@ def _join_mixed(left: Value, right: Value) -> Value:
     for first, second in ((left, right), (right, left)):
         if isinstance(first, Container) and isinstance(second, (Tensor, Unknown)):
             return replace(first, open=True)
+    for first, second in ((left, right), (right, left)):
+        if isinstance(first, Sequence) and first.rows and isinstance(second, Tuple):
+            element = join_all((first.element, *second.items)) or PLAIN
+            return Sequence(element, _join_rows(first.rows, (second,)))
     for first, second in ((left, right), (right, left)):
         if isinstance(first, Tensor) and isinstance(second, (Tuple, Sequence, Object)):
             other = Tensor(grad_of(second), origin_of(second), lineage_of(second), first.leaf)

@@ -25,12 +25,15 @@ def events(analysis: Analysis, path: str) -> list[Event]:
 
 def _keeps(analysis: Analysis, path: str) -> list[Event]:
     uses = analysis.fates.uses
+    chained = {_where(keep) for keep in analysis.fates.keeps if keep.chained}
     needed = {(_where(keep), keep.part) for keep in analysis.fates.keeps if _is_needed(analysis, keep)}
     # What a function returns is its callers' to judge: those in sight, where the file is the whole program.
     judged_elsewhere = set() if _is_program(analysis) else _returned(analysis)
     reported: dict[_Where, Event] = {}
     for keep in analysis.fates.keeps:
         if keep.path != path or (_where(keep), keep.part) in needed:
+            continue
+        if _where(keep) in chained and not keep.spent:
             continue
         if not _chains(analysis, keep) and not _is_wrong(keep, uses, judged_elsewhere):
             continue

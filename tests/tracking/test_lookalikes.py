@@ -216,3 +216,122 @@ class Learner:
 @pytest.mark.parametrize("body", AVERAGES)
 def test_averages_of_weights(body):
     check(body)
+
+# What a second look at real training code told apart.
+SECOND_LOOK = cases("""
+=== a block that is the class, not a network
+class Block(nn.Module):
+    def __init__(self, width, out):
+        super().__init__()
+        self.fc = nn.Linear(width, out)
+    def forward(self, y):
+        return self.fc(y)
+class Net(nn.Module):
+    def layers(self, block: Block, widths):
+        made = []
+        for width in widths:
+            made.append(block(width, 64))
+        return nn.Sequential(*made)
+=== a list whose elements are replaced one by one
+rows = [net(x), net(x)]
+for i in range(len(rows)):
+    rows[i] = rows[i].item()
+np.array(rows)
+=== a list whose elements are scaled one by one
+losses = []
+for _ in range(3):
+    losses.append(net(x).sum())
+for i in range(len(losses)):
+    losses[i] = losses[i] * 0.5
+sum(losses).backward()
+=== every forward of the hooked network is under no_grad
+def features(model: nn.Module, loader):
+    kept = []
+    model.layer1[-1].register_forward_hook(lambda module, inputs, output: kept.append(output))
+    for row in loader:
+        with torch.no_grad():
+            model(row)
+    return kept
+=== a number out of a schedule
+schedule = np.linspace(0, 1, 10)
+def step(epoch):
+    return (net(x) / schedule[epoch]).sum()
+=== a tensor that an array has refused does not go on
+rows = []
+for _ in range(3):
+    rows.append(net(x) + np.ones(4))  #! numpy
+=== converted where it is no array yet
+def ellipse(cov):
+    if type(cov) != np.ndarray:
+        cov = cov.detach().numpy()
+    return np.linalg.eigh(cov)
+ellipse(net(x))
+=== a hook on the tensor waits for a backward
+class Watch(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.kept = []
+    def forward(self, y):
+        out = self.fc(y)
+        self.kept.append(out)
+        return out.sum()
+    def gradients(self):
+        for out in self.kept:
+            out.register_hook(print)
+=== tuples of different lengths are told apart by who unpacks them
+def act(training):
+    value = net(x)
+    action = value.detach().numpy()
+    if training:
+        return action, value, value.sum()
+    return action, value
+action, value = act(False)
+np.asarray(action)
+=== layers that hand on their output keep nothing that the last one does not
+class Stack(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(4, 4)])
+    def run(self, out):
+        hidden = []
+        for layer in self.layers:
+            out = layer(out)
+            hidden.append(out)
+        return out, [h.detach() for h in hidden]
+=== inputs of the network are not what the loss speaks of
+def update(actor, critic, loss_of, memory, size):
+    state, reward = memory.sample(size)
+    kept = []
+    value = critic(state, actor)
+    loss = loss_of(value, reward)
+    loss.backward()
+    for _ in range(3):
+        kept.append(state)
+    return kept
+=== a fresh tensor that requires grad is not its library
+for _ in range(3):
+    leaf = torch.zeros(4).requires_grad_()
+    leaf.sum().backward()
+names = []
+for _ in range(3):
+    names.append(torch.float32)
+print(len(names))
+=== lists that may be something else are judged where they are used
+def divide(outputs):
+    if type(outputs) == list:
+        real = []
+        for output in outputs:
+            real.append([part[:1] for part in output])
+    else:
+        real = outputs[:1]
+    return real
+def step(critic: nn.Module, loss_of, batch):
+    real = divide(critic(batch))
+    loss_of(real).backward()
+""")
+
+
+@pytest.mark.parametrize("body", SECOND_LOOK)
+def test_second_look(body):
+    check(body)

@@ -192,8 +192,14 @@ def test_constants_that_differ_are_some_number():
 
 def test_tuples_of_different_lengths_are_a_sequence():
     short, long = Tuple((CLEAR,)), Tuple((CLEAR, Tensor(Grad.TRACKS, ORIGINS[0])))
-    assert join(short, long) == Sequence(Tensor(Grad.TRACKS))
-    assert join(long, short) == Sequence(Tensor(Grad.TRACKS))
+    assert join(short, long) == Sequence(Tensor(Grad.TRACKS), (short, long))
+    assert join(long, short) == Sequence(Tensor(Grad.TRACKS), (long, short))
+
+
+def test_a_third_tuple_joins_the_one_of_its_length():
+    one, two = Tuple((CLEAR,)), Tuple((CLEAR, CLEAR))
+    other = Tuple((Tensor(Grad.TRACKS, ORIGINS[0]),))
+    assert join(join(one, two), other) == Sequence(Tensor(Grad.TRACKS), (other, two))
 
 
 def test_named_tuples_keep_their_fields_if_both_have_them():
