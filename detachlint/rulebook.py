@@ -29,9 +29,20 @@ SETS = ("default", "preview", "opt-in")
 HARMS = ("raises", "retains", "gradient", "warns", "noise", "lost", "surprise", "none")
 APPLICABILITIES = ("safe", "unsafe", "safe-if-spent", "none")
 PAGES = "https://github.com/detachlint/detachlint/blob/main/rules"
-_KEYS = frozenset(("code", "name", "summary", "set", "harm", "harm_text", "message", "fires", "fix"))
+_KEYS = frozenset(
+    ("code", "name", "summary", "set", "harm", "harm_text", "message", "fires", "fix", "measured")
+)
 _FIRE_KEYS = frozenset(("event", "sinks", "spent"))
+_MEASURED_KEYS = frozenset(("when", "nodes", "bytes"))
 _FIX_KEYS = frozenset(("applicability", "message"))
+_MEASURED_HEAD = """\
+## Measured
+
+What one iteration keeps for nothing (four times `Linear(32)` and `ReLU`, a batch of 32, on the CPU):
+
+| | nodes of the graph | bytes they saved |
+|---|---|---|
+"""
 _PLACES = frozenset(("callee", "value"))
 
 
@@ -55,6 +66,15 @@ class Fires:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """What each iteration keeps for nothing: nodes of the graph, and bytes of the tensors they saved."""
+
+    when: str
+    nodes: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule of the book."""
 
@@ -69,6 +89,7 @@ class Rule:
     fires: tuple[Fires, ...] = ()
     applicability: str = "none"
     fix_message: str = ""
+    measured: tuple[Measured, ...] = ()
 
     @property
     def url(self) -> str:
@@ -76,8 +97,12 @@ class Rule:
         return f"{PAGES}/{self.folder.name}/README.md"
 
     def page(self) -> str:
-        """The text of the rule's page."""
-        return (self.folder / "README.md").read_text(encoding="utf-8")
+        """The text of the rule's page, and the sizes that were measured."""
+        text = (self.folder / "README.md").read_text(encoding="utf-8")
+        if not self.measured:
+            return text
+        rows = "".join(f"| {size.when} | {size.nodes} | {size.bytes:,} |\n" for size in self.measured)
+        return f"{text.rstrip()}\n\n{_MEASURED_HEAD}{rows}"
 
     def says(self, callee: str, value: str) -> str:
         """The rule's message on one finding."""
@@ -228,7 +253,25 @@ def _rule(place: Path, data: Mapping[str, Any]) -> Rule:
         fires=tuple(_fires(item) for item in data.get("fires", [])),
         applicability=_one_of(fix, "applicability", APPLICABILITIES) if fix else "none",
         fix_message=_text(fix, "message") if "message" in fix else "",
+        measured=_measured(data.get("measured", [])),
     )
+
+
+def _measured(data: object) -> tuple[Measured, ...]:
+    if not isinstance(data, list):
+        raise RuleError("`measured` must be tables [[measured]]")
+    for item in data:
+        _check_keys(item, _MEASURED_KEYS)
+    return tuple(
+        Measured(_text(item, "when"), _number(item, "nodes"), _number(item, "bytes")) for item in data
+    )
+
+
+def _number(data: Mapping[str, Any], key: str) -> int:
+    value = data.get(key)
+    if type(value) is not int or value < 0:
+        raise RuleError(f"`{key}` must be a whole number, 0 or more")
+    return value
 
 
 def _fires(data: Mapping[str, Any]) -> Fires:
@@ -243,7 +286,9 @@ def _fires(data: Mapping[str, Any]) -> Fires:
 
 def _check_keys(data: object, known: frozenset[str]) -> None:
     if not isinstance(data, dict):
-        raise RuleError("`fires` must be tables [[fires]], `fix` a table [fix]")
+        raise RuleError(
+            "`fires` and `measured` must be tables [[fires]] and [[measured]], `fix` a table [fix]"
+        )
     for key in data:
         if key not in known:
             raise RuleError(f"unknown key `{key}`{suggestion(key, known)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 
 import click
 
@@ -52,6 +53,10 @@ def dressed(page: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _as_data(rule: Rule) -> dict[str, str]:
-    keys = ("code", "name", "summary", "set", "harm", "url")
-    return {**{key: getattr(rule, key) for key in keys}, "fix": rule.applicability}
+def _as_data(rule: Rule) -> dict[str, object]:
+    keys = ("code", "name", "summary", "set", "harm", "harm_text", "url")
+    return {
+        **{key: getattr(rule, key) for key in keys},
+        "fix": rule.applicability,
+        "measured": [asdict(size) for size in rule.measured],
+    }
