@@ -66,10 +66,10 @@ RUNS = 4  # of a program with branches: each takes others
 Pick = Callable[[int], int]
 
 # An expression of a matrix: {m} and {n} are matrices, {s} is a number, {module} a module. What hands on its input
-# only sometimes (a dropout, a conversion of the type) is left out: with grad mode off the answer depends on it.
+# only sometimes (a dropout, a conversion of the type, a copy of what is not contiguous) is left out: with grad mode off the answer depends on it.
 MATRICES = """
 {m}|{m}|{m} + {n}|{m} * {n}|{m} @ {n}|{m} - {s}|-{m}|abs({m})|{m} ** 2|2 * {m}|{m} / 3|{m} % 2|{m} // 2
-{m}.t()|{m}.view(4, 4)|{m}.reshape(4, 4)|{m}[:]|{m}.contiguous()|{m}.cpu()|{m}.float()|{m}.to("cpu")|{m}.T
+{m}.t()|{m}.view(4, 4)|{m}[:]|{m}.cpu()|{m}.float()|{m}.to("cpu")|{m}.T
 {m}.flip(0)|{m}.clone()|{m}.relu()|torch.sigmoid({m})|F.relu({m})|{m}.softmax(1)
 {m}.round()|{m}.sign()|{m}.floor()|{m}.clamp(0, 1)|{m}.masked_fill({n} > 0, 0.0)|{m}.unsqueeze(0)[0]
 torch.where({m} > 0, {m}, {n})|torch.where({m} > 0, 1.0, 0.0)|torch.cat([{m}, {n}])[:4]|torch.stack([{m}, {n}]).mean(0)
