@@ -349,6 +349,44 @@ def test_manual_backward_and_checkpoints(tmp_path):
 
 
 @cache
+def lightning_steps():
+    """What Lightning hands to `on_train_batch_end`, and the graphs that a list on the module keeps, batch by batch."""
+    pytorch = installed("lightning.pytorch")
+    handed, alive = [], []
+
+    class Net(pytorch.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.losses = nn.Linear(3, 1), []
+
+        def training_step(self, batch, index):
+            out = self.layer(batch[0])
+            self.losses.append(out.sum())
+            alive.append(sum(loss.grad_fn is not None for loss in self.losses))
+            return {"loss": out.sum(), "preds": out}
+
+        def on_train_batch_end(self, outputs, batch, index):
+            handed.append((outputs["loss"].requires_grad, outputs["preds"].requires_grad))
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        options = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+        trainer = pytorch.Trainer(max_epochs=1, accelerator="cpu", enable_model_summary=False, **options)
+        trainer.fit(Net(), torch.utils.data.DataLoader(torch.utils.data.TensorDataset(c(3, 3))))
+    return handed, alive
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_lightning_does_with_a_step_s_outputs():
+    handed, alive = lightning_steps()
+    assert handed == [(False, True)] * 3  # the loss is detached, what is returned beside it is not
+    assert alive == [1, 2, 3]
+
+
+@cache
 def fabric():
     made = installed("lightning.fabric")
     kept: list[bool] = []
