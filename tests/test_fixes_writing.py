@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -284,3 +285,22 @@ def test_a_write_in_two_parts_is_whole(tmp_path: Path, monkeypatch) -> None:
     path.write_bytes(b"old")
     write_atomically(path, b"0123456789" * 10, b"old")
     assert path.read_bytes() == b"0123456789" * 10
+
+
+@POSIX
+def test_an_interrupt_waits_until_the_file_is_written(tmp_path: Path, monkeypatch) -> None:
+    """It comes where nobody knows yet of the temporary file."""
+    make = tempfile.mkstemp
+
+    def interrupted(**options):
+        made = make(**options)
+        os.kill(os.getpid(), signal.SIGINT)
+        return made
+
+    monkeypatch.setattr(tempfile, "mkstemp", interrupted)
+    path = tmp_path / "a.py"
+    path.write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, b"new", b"old")
+    assert path.read_bytes() == b"new"
+    assert only(tmp_path) == ["a.py"]

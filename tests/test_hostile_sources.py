@@ -48,7 +48,7 @@ BORNE = {
     "60 ifs in ifs": blocks("if x{}:", 60),
     "18 loops in loops": "t = 0\n" + blocks("for i{} in x:", 18, "t += i17"),
     "60 loops in loops": blocks("for i{} in x:", 60),
-    "300 elifs": "if a == 0:\n  x = 1\n" + "".join(f"elif a == {i}:\n  x = {i}\n" for i in range(300)),
+    "450 elifs": "if a == 0:\n  x = 1\n" + "".join(f"elif a == {i}:\n  x = {i}\n" for i in range(450)),
     "300 chained calls": "x = " + chain(".a()", 300),
     "400 operands": "x = y" + "+y" * 400,
     "many comparisons": "x = " + "a<" * 5000 + "b",
