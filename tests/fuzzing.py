@@ -147,7 +147,8 @@ def detach_anywhere(source: str, dice: random.Random, number: int) -> tuple[int,
     The tree of the result must be the old tree with just those nodes wrapped.
     """
     tree = ast.parse(source)
-    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.expr)]
+    barred = _barred(tree)
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.expr) and id(node) not in barred]
     chosen: list[ast.expr] = []
     refused = 0
     for node in dice.sample(nodes, min(number, len(nodes))):
@@ -165,6 +166,21 @@ def detach_anywhere(source: str, dice: random.Random, number: int) -> tuple[int,
     assert _same(_wrapped(tree, marks), new)
     assert inserted_calls(tree, new) == len(chosen)
     return len(chosen), refused
+
+
+def _barred(tree: ast.Module) -> set[int]:
+    """What a fix may be asked for but is then refused: parts of `{x.y=}`, which prints its text, and `x.detach`."""
+    barred = {
+        id(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "detach"
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr) and any(_says_text(value) for value in node.values):
+            barred |= {id(part) for part in ast.walk(node)}
+    return barred
+
+
+def _says_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and str(node.value).rstrip().endswith("=")
 
 
 def _has_constant_branch(node: ast.expr) -> bool:

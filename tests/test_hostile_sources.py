@@ -50,7 +50,7 @@ BORNE = {
     "60 loops in loops": blocks("for i{} in x:", 60),
     "450 elifs": "if a == 0:\n  x = 1\n" + "".join(f"elif a == {i}:\n  x = {i}\n" for i in range(450)),
     "300 chained calls": "x = " + chain(".a()", 300),
-    "400 operands": "x = y" + "+y" * 400,
+    "900 operands": "x = y" + "+y" * 900,
     "many comparisons": "x = " + "a<" * 5000 + "b",
     "many targets": "a=" * 5000 + "b",
     "many statements in a line": "x=1;" * 8_000,

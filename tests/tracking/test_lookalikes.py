@@ -217,6 +217,7 @@ class Learner:
 def test_averages_of_weights(body):
     check(body)
 
+
 # What a second look at real training code told apart.
 SECOND_LOOK = cases("""
 === a block that is the class, not a network
