@@ -343,3 +343,17 @@ def test_formatting():
     assert "grad_fn" in f"{t()!r}"
     assert "grad_fn" in json.dumps({"a": t()}, default=str)
     assert "grad_fn" not in "{:.4f}".format(t())  # noqa: UP032
+
+
+def test_command_lines():
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    for name in ("parse_args", "parse_intermixed_args"):
+        assert isinstance(getattr(parser, name)([]), argparse.Namespace)
+        assert MODELS.method("argparse.ArgumentParser", name).result == "plain"
+    known, rest = parser.parse_known_args([])
+    assert isinstance(known, argparse.Namespace)
+    assert rest == []
+    assert MODELS.method("argparse.ArgumentParser", "parse_known_args").result == ("plain", "plain")
+    assert MODELS.klass("argparse.ArgumentParser").kind == "object"

@@ -41,6 +41,7 @@ PLAIN = {
     "torch.amp.autocast": lambda: torch.amp.autocast("cpu"),
     "torch.cuda.amp.autocast": torch.cuda.amp.autocast,
     "torch.cpu.amp.autocast": torch.cpu.amp.autocast,
+    "torch.amp.GradScaler.get_scale": lambda: torch.amp.GradScaler("cpu").get_scale(),
     "torch.amp.GradScaler.state_dict": lambda: torch.amp.GradScaler("cpu").state_dict(),
     "torch.optim.Optimizer.state_dict": lambda: torch.optim.SGD([nn.Parameter(c(3))], lr=0.1).state_dict(),
     "torch.distributed.is_initialized": distributed.is_initialized,
@@ -51,8 +52,20 @@ PLAIN = {
 @pytest.mark.parametrize("name", PLAIN)
 def test_what_gives_no_tensor(name):
     assert not any(isinstance(leaf, bool) for leaf in flat(outcome(PLAIN[name]())) if leaf is True)
-    assert MODELS.call(name).result == "plain"
+    assert MODELS.call(name).result == ("number" if name.endswith("get_scale") else "plain")
     assert MODELS.call(name).sink is None
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_operations_that_hand_on_their_input_by_chance_only():
+    """With grad mode off they are free where there is anything to compute: `derived`, no view."""
+    given = t(3)
+    with torch.no_grad():
+        assert not torch.cartesian_prod(given, t(2)).requires_grad
+        assert not torch.masked.prod(t(3), 0, mask=torch.ones(3, dtype=torch.bool)).requires_grad
+        assert not torch.normal(given, t(3)).requires_grad
+    for name in ("torch.cartesian_prod", "torch.masked.prod", "torch.normal"):
+        assert MODELS.call(name).result == "derived"
 
 
 def test_dlpack():
