@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from detachlint.tracking.places import Place
+from detachlint.tracking.places import Place, element, is_item
 from detachlint.tracking.values import GradMode, Lineage, Value, join
 
 
@@ -71,11 +71,13 @@ def join_states(left: State | None, right: State | None, condition: str | None =
         if mine is value:
             continue
         if mine is None:
-            cells[place] = value
+            cells[place] = _or_any(left, place, value)
             continue
         cells[place] = together = join(mine, value)
         if condition is not None:
             splits[place] = Split(together, mine, value)
+    for place in left.cells.keys() - right.cells.keys():
+        cells[place] = _or_any(right, place, left.cells[place])
     joined.born = left.born.copy()
     for key, depth in right.born.items():
         joined.born[key] = min(depth, joined.born.get(key, depth))
@@ -85,6 +87,12 @@ def join_states(left: State | None, right: State | None, condition: str | None =
     if condition is not None and splits:
         joined.splits[condition] = splits
     return joined
+
+
+def _or_any(other: State, place: Place, value: Value) -> Value:
+    """An item that only one path put at a known position: on the other it is any item of the container."""
+    common = other.cells.get(element(place[0])) if is_item(place) else None
+    return value if common is None else join(common, value)
 
 
 def same(left: State, right: State) -> bool:

@@ -32,7 +32,7 @@ from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.environment import join_states
 from detachlint.tracking.fates import Use
-from detachlint.tracking.places import PARAMETERS, element, item
+from detachlint.tracking.places import PARAMETERS, Place, element, item
 from detachlint.tracking.values import (
     ARRAY,
     CLEAR,
@@ -347,6 +347,7 @@ def _dict(frame: Frame, node: ast.Dict) -> Value:
 
 def _comprehension(frame: Frame, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Value:
     site = frame.site(node)
+    outer = _shadowed(frame, node.generators)
     frame.depth += 1
     bounded = False
     for generator in node.generators:
@@ -362,6 +363,7 @@ def _comprehension(frame: Frame, node: ast.ListComp | ast.SetComp | ast.Generato
     if isinstance(node, ast.DictComp):
         evaluate(frame, node.key)
     frame.depth -= 1
+    frame.live.cells.update(outer)
     if isinstance(node, ast.GeneratorExp):
         return Sequence(value)
     kind = "dict" if isinstance(node, ast.DictComp) else "list"
@@ -370,6 +372,13 @@ def _comprehension(frame: Frame, node: ast.ListComp | ast.SetComp | ast.Generato
         keeping.comprehension(frame, node, body, value, element(site))
     frame.add(element(site), keeping.marked(frame, node, value, element(site)))
     return found
+
+
+def _shadowed(frame: Frame, generators: list[ast.comprehension]) -> dict[Place, Value]:
+    """What the names of a comprehension hold outside of it, where they hold it again afterwards."""
+    names = (part for generator in generators for part in ast.walk(generator.target))
+    places = [targets.name_place(frame, part.id) for part in names if isinstance(part, ast.Name)]
+    return {place: value for place in places if (value := frame.live.cells.get(place)) is not None}
 
 
 def _calls_what_it_runs_over(

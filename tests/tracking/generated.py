@@ -399,7 +399,7 @@ class Author:
         header = f"for {self.new('i')} in range({1 + self.pick(3)}):"
         if names.lists and self.pick(2):
             inner.matrices.append("item")
-            header = f"for item in list({self.one(names.lists)}):"
+            header = f"for item in list({self.one(names.lists)})[:3]:"  # it may grow inside
         with self.indented(header):
             self.block(inner, 1 + self.pick(3))
             if self.pick(4) == 0:

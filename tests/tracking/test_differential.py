@@ -134,6 +134,16 @@ def f(flag):
     if flag:
         rows += [x]
     rows[-1].numpy()  #! numpy
+=== a first item that is replaced in a branch
+def f(flag):
+    rows = [net(a) for a in x]
+    if flag:
+        rows[0] = x
+    rows[0].numpy()  #! numpy
+=== a comprehension has names of its own
+y = net(x)
+z = [y for y in [x, x]]
+y.numpy()  #! numpy
 === a view of itself in a loop, with grad mode off
 y = net(x)
 with torch.no_grad():
