@@ -51,6 +51,34 @@ def test_time_is_bounded_in_other_threads_too():
     assert met == [OutOfTime]
 
 
+@pytest.mark.parametrize("seconds", [30.0, 0.05])
+def test_the_bound_of_another_thread_leaves_the_interpreter_as_it_was(seconds):
+    """A flag of "something is thrown" that nobody takes down sends CPython 3.11 in circles under a trace function."""
+    script = (
+        "import sys, threading, time\n"
+        "from detachlint.bounds import OutOfTime, time_bound\n"
+        "def work():\n"
+        "    try:\n"
+        f"        with time_bound({seconds}):\n"
+        "            end = time.process_time() + 0.6\n"
+        "            while time.process_time() < end:\n"
+        "                pass\n"
+        "    except OutOfTime:\n"
+        "        print('stopped')\n"
+        "thread = threading.Thread(target=work)\n"
+        "thread.start()\n"
+        "thread.join()\n"
+        "def called():\n"
+        "    print('called')\n"
+        "sys.settrace(lambda *_: None)\n"
+        "called()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == (["called"] if seconds > 1 else ["stopped", "called"])
+
+
 def test_the_bound_ends_with_its_block():
     with time_bound(0.05):
         pass
