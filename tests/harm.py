@@ -8,7 +8,13 @@ seeded, and watched. What is seen:
 - warns     every warning, also those torch gives only once per process
 - noise     what was written to streams, to logging and into returned text; plain `print` is not listened to
 - surprise  a leaf that requires grad, and is no parameter, in what the function returned
+- gradient  what every backward leaves in `.grad`, compared with that of a twin: `good_x` is `bad_x` written right
 - retains   autograd nodes, and bytes of the tensors they saved, that stay alive though nobody needs them
+
+A gradient is wrong only beside the right one, and the linter's fix can't be its own yardstick. So a person writes
+the program a second time, in another way (`no_grad` instead of `detach`), as the good case of the same name. Every
+leaf that a backward reaches counts: a network that must get no gradient gets none in the twin. Gradients that are
+zero everywhere are no gradients.
 
 The last one needs care, since keeping a graph until its backward is the point of training. At the head of
 every loop, at every call and return inside the case file and before every backward the live graph is walked
@@ -39,7 +45,7 @@ import types
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 from unittest import mock
 
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -78,6 +84,10 @@ class Snapshot:
     saved: dict[Token, dict[int, int]]
 
 
+Gradients: TypeAlias = "tuple[tuple[tuple[int, ...], tuple[float, ...]], ...]"
+"""What one backward left in the leaves it reached: shapes and values, in an order of their own."""
+
+
 @dataclass(frozen=True)
 class Observed:
     """What one run showed. `value` is a comparable copy of what the function returned."""
@@ -89,6 +99,7 @@ class Observed:
     surprise: bool
     value: object
     held: Held
+    gradients: tuple[Gradients, ...] = ()
 
 
 # --------------------------------------------------------------------------------------------- the graph
@@ -230,8 +241,9 @@ def _run(
     arguments = (steps or FEW,) if takes_steps(source, function) else ()
     heads = _loop_heads(source)
     error, lost, value, result = None, False, None, None
+    gradients: list[Gradients] = []
     _seed()
-    with _listening() as heard:
+    with _listening() as heard, _collecting(gradients):
         try:
             with _tracing(watch, filename, heads) if watch else contextlib.nullcontext():
                 result = case(*arguments)
@@ -245,7 +257,36 @@ def _run(
     text = heard.text.getvalue() + "\n".join(_texts(value))
     surprise = any(_is_loaded_leaf(tensor) for tensor in _tensors(result))
     held = watch.held() if watch else Held()
-    return Observed(error, lost, tuple(heard.warnings), text, surprise, value, held)
+    return Observed(error, lost, tuple(heard.warnings), text, surprise, value, held, tuple(gradients))
+
+
+@contextlib.contextmanager
+def _collecting(found: list[Gradients]) -> Iterator[None]:
+    """Write down what every backward leaves in the leaves it reaches."""
+    backward = torch.autograd.backward
+
+    def listening(tensors: Any, *args: Any, **kwargs: Any) -> None:
+        roots = (tensors,) if isinstance(tensors, torch.Tensor) else tuple(tensors)
+        leaves = _leaves(roots)
+        backward(tensors, *args, **kwargs)
+        grads = [leaf.grad for leaf in leaves if leaf.grad is not None and bool(leaf.grad.any())]
+        found.append(tuple(sorted((tuple(g.shape), tuple(g.flatten().tolist())) for g in grads)))
+
+    with mock.patch("torch.autograd.backward", listening):
+        yield
+
+
+def _leaves(roots: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
+    waiting: list[Any] = [root.grad_fn for root in roots if root.grad_fn is not None]
+    seen, found = set(waiting), []
+    while waiting:
+        node = waiting.pop()
+        if hasattr(node, "variable"):
+            found.append(node.variable)
+        following = [n for n, _ in node.next_functions if n is not None and n not in seen]
+        seen.update(following)
+        waiting.extend(following)
+    return found
 
 
 @contextlib.contextmanager
@@ -423,6 +464,8 @@ def shows(harm: str, text: str, source: str, function: str) -> tuple[bool, str]:
     """
     if harm == "retains":
         return _grows(source, function)
+    if harm == "gradient":
+        return _differs(source, function)
     seen = run(source, function)
     if harm == "raises":
         return seen.error is not None and text in seen.error, f"error: {seen.error}"
@@ -445,3 +488,34 @@ def _grows(source: str, function: str) -> tuple[bool, str]:
         return False, f"held {held}; without `steps` growth can't be seen"
     few, many = (run(source, function, n, watch=Watch()).held for n in (FEW, MANY))
     return many.nodes - few.nodes >= MANY - FEW, f"held after {FEW} steps {few}, after {MANY} steps {many}"
+
+
+def twin(source: str, function: str) -> str | None:
+    """The good case that a bad one's gradients are measured by: `good_x` of `bad_x`."""
+    name = function.replace("bad_", "good_", 1)
+    nodes = ast.parse(source).body
+    exists = any(isinstance(n, ast.FunctionDef) and n.name == name for n in nodes)
+    return name if exists and name != function else None
+
+
+def _differs(source: str, function: str) -> tuple[bool, str]:
+    """Whether a bad case's backwards leave other gradients than its twin's; a good one is its own yardstick."""
+    right = twin(source, function)
+    if right is None:
+        if function.startswith("bad_"):
+            raise ValueError(f"{function} has no twin {function.replace('bad_', 'good_', 1)}")
+        return False, "a good case is its own yardstick"
+    seen, wanted = run(source, function).gradients, run(source, right).gradients
+    if not wanted:
+        raise ValueError(f"{right} shows no gradients to compare with")
+    first = next((i for i, (a, b) in enumerate(zip(seen, wanted, strict=False)) if not _alike(a, b)), None)
+    if first is None and len(seen) == len(wanted):
+        return False, f"{len(seen)} backwards leave the gradients of {right}"
+    return True, f"{len(seen)} backwards of {len(wanted)}; the first to differ from {right}: {first}"
+
+
+def _alike(seen: Gradients, wanted: Gradients) -> bool:
+    if [shape for shape, _ in seen] != [shape for shape, _ in wanted]:
+        return False
+    pairs = zip(seen, wanted, strict=True)
+    return all(np.allclose(a, b, rtol=1e-4, atol=1e-7) for (_, a), (_, b) in pairs)

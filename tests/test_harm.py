@@ -247,3 +247,58 @@ def test_comparable_values() -> None:
     assert comparable(0.0) != comparable(-0.0)
     assert comparable(torch.zeros(2)) != comparable(torch.zeros(2, 1))
     assert quiet(comparable(f"loss={tracked}")) == quiet(comparable(f"loss={tracked.detach()}"))
+
+
+TWINS = """
+def bad_target():
+    model, opt = make(); x, y = batch()
+    loss = ((model(x) - 0.9 * model(x + 1)) ** 2).mean(); loss.backward()
+def good_target():
+    model, opt = make(); x, y = batch()
+    with torch.no_grad():
+        target = 0.9 * model(x + 1)
+    loss = ((model(x) - target) ** 2).mean(); loss.backward()
+def bad_detached():
+    model, opt = make(); x, y = batch()
+    loss = ((model(x) - 0.9 * model(x + 1).detach()) ** 2).mean(); loss.backward()
+def bad_reached():
+    model, opt = make(); other, _ = make(); x, y = batch()
+    loss = (model(x) - other(x)).abs().mean(); loss.backward()
+def good_reached():
+    model, opt = make(); other, _ = make(); x, y = batch()
+    loss = (model(x) - other(x).detach()).abs().mean(); loss.backward()
+def bad_once():
+    model, opt = make(); x, y = batch()
+    for _ in range(2):
+        model(x).mean().backward()
+def good_once():
+    model, opt = make(); x, y = batch()
+    model(x).mean().backward()
+def bad_alone():
+    pass
+def bad_idle():
+    pass
+def good_idle():
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [("bad_target", True), ("bad_reached", True), ("bad_once", True), ("good_target", False)],
+)
+def test_gradients_are_compared_with_the_twins(function: str, expected: bool) -> None:
+    seen, words = shows("gradient", "", PRELUDE + TWINS, function)
+    assert seen is expected, words
+
+
+def test_another_way_of_cutting_gives_the_same_gradients() -> None:
+    source = TWINS.replace("bad_target", "other").replace("bad_detached", "bad_target")
+    seen, words = shows("gradient", "", PRELUDE + source, "bad_target")
+    assert not seen, words
+
+
+@pytest.mark.parametrize("function", ["bad_alone", "bad_idle"])
+def test_a_gradient_needs_something_to_compare_with(function: str) -> None:
+    with pytest.raises(ValueError, match=r"twin|no gradients"):
+        shows("gradient", "", PRELUDE + TWINS, function)
