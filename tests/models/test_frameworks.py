@@ -60,6 +60,11 @@ def run_lightning():
             self.log("each", self.layer(batch[0]).mean(), on_step=True, on_epoch=True)
             kept.append(retained(lambda tensor: self.log("one", tensor.sum())))
             kept.append(retained(lambda tensor: self.log_dict({"two": tensor.sum()}, on_epoch=True)))
+            kept.append(
+                retained(lambda tensor: self.log("bar", tensor.sum(), prog_bar=True, reduce_fx="max"))
+            )
+            with pytest.raises(ValueError, match="single element"):
+                self.log("vector", self.layer(batch[0]))
             return self.layer(batch[0]).mean()
 
         def validation_step(self, batch, index):
@@ -93,6 +98,7 @@ def run_lightning():
             default_root_dir=SCRATCH,
         )
         trainer.fit(net, loader, loader)
+        kept += [value.requires_grad for value in trainer.callback_metrics.values()]
         trainer.test(net, loader, verbose=False)
         trainer.predict(net, loader)
     assert not torch.equal(weight, net.layer.weight)

@@ -41,15 +41,20 @@ class Token:
     """Hangs on an autograd node."""
 
 
-def retained(keep) -> bool:
-    """Is the graph of a tensor alive after `keep` got it and everybody else dropped it?"""
-    gc.freeze()  # what was there before can't hold the graph: don't search it
+def watched() -> tuple[torch.Tensor, weakref.ref[Token]]:
+    """A tensor with a graph, and what dies with the graph."""
     token = Token()
     alive = weakref.ref(token)
     with torch.enable_grad():
         tensor = t(4).sigmoid()
     tensor.grad_fn.metadata["token"] = token
-    del token
+    return tensor, alive
+
+
+def retained(keep) -> bool:
+    """Is the graph of a tensor alive after `keep` got it and everybody else dropped it?"""
+    gc.freeze()  # what was there before can't hold the graph: don't search it
+    tensor, alive = watched()
     holder = keep(tensor)
     del tensor
     gc.collect()

@@ -347,6 +347,9 @@ def test_more_collectives():
         "is_initialized": distributed.is_initialized(),
     }
     assert not any(isinstance(result, torch.Tensor) for result in results.values())
+    whole = torch.zeros(3)
+    distributed.all_gather_into_tensor(whole, tensor)
+    assert whole.requires_grad
     gathered[0] = tensor
     assert gathered[0].requires_grad  # `outputs[rank] = mine`, as it is often written
     for name in (*results, "init_process_group", "destroy_process_group"):

@@ -6,8 +6,10 @@ What they give back is observed with it. Everything that is said of them is in o
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import logging
+import sys
 import warnings
 from functools import cache
 
@@ -19,7 +21,7 @@ import torch
 from array_libraries import resolved
 from observing import c, t
 from sink_tables import SCRATCH
-from test_sinks import retained
+from test_sinks import retained, watched
 from torch import nn
 
 from detachlint import models
@@ -70,18 +72,20 @@ def wandb_run():
         "wandb.Run.watch": run.watch(nn.Linear(1, 1)) is None or True,
         "wandb.save": callable(wandb.save),
     }
-    tables = []
-
-    def logged(tensor):
-        tables.append(wandb.Table(columns=["loss"], data=[[tensor.sum()]]))
-        run.log({"table": tables[-1]})
-        return tables
-
-    seen["table"] = retained(logged)
+    tables = [_logged_table(run) for _ in range(3)]
     with contextlib.redirect_stderr(io.StringIO()):
         results["wandb.Run.finish"] = run.finish() is None
         results["wandb.finish"] = wandb.finish() is None
+    gc.collect()
+    seen["table"] = all(alive() is not None for alive in tables)  # dropped by its maker, the run over
     return seen, results
+
+
+def _logged_table(run):
+    """What dies with the graph of a number in a table that was logged and dropped."""
+    tensor, alive = watched()
+    run.log({"table": sys.modules["wandb"].Table(columns=["loss"], data=[[tensor.sum()]])})
+    return alive
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -153,10 +157,14 @@ def test_a_run_of_mlflow():
         assert said(f"{name}.log_metric").result == "none"
 
 
-def test_mlflow_images_are_no_tensors(tmp_path):
+@pytest.mark.filterwarnings("ignore")
+def test_mlflow_takes_numbers_only(tmp_path):
     mlflow = installed("mlflow")
     mlflow.set_tracking_uri((SCRATCH / "mlflow").as_uri())
     with mlflow.start_run():
+        for vector in (c(3), t(3)):
+            with pytest.raises(mlflow.exceptions.MlflowException):
+                mlflow.log_metric("a", vector)
         for image in (c(2, 2), t(2, 2)):
             with pytest.raises(TypeError, match="image"):
                 mlflow.log_image(image, "image.png")
@@ -211,6 +219,8 @@ def test_summary_writers_that_want_another_type():
             writer.add_scalar("a", tensor)
         with pytest.raises(AttributeError):
             writer.add_text("a", tensor)
+        with pytest.raises(IndexError):
+            writer.add_hparams({"lr": tensor.sum()}, {})
     writer.close()
 
 

@@ -6,11 +6,13 @@ profile `normal` tries a few hundred programs, always the same ones; `nightly` t
 
     DETACHLINT_PROFILE=nightly python -m pytest -n 0 tests/tracking/test_differential.py
     DETACHLINT_PROGRAMS=20000 ...      # how many, in either profile
+    DETACHLINT_FIRST=50000 ...         # the number of the first of those that are written by number
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import pytest
 
@@ -24,6 +26,7 @@ from programs import cases, check
 
 NIGHTLY = os.environ.get("DETACHLINT_PROFILE", "normal") == "nightly"
 PROGRAMS = int(os.environ.get("DETACHLINT_PROGRAMS", "5000" if NIGHTLY else "120"))
+FIRST = int(os.environ.get("DETACHLINT_FIRST", "0"))
 PROFILE = settings(
     max_examples=PROGRAMS,
     deadline=None,
@@ -58,10 +61,10 @@ def test_with_branches_the_tracker_says_all_that_torch_shows(source: str) -> Non
 
 
 @pytest.mark.parametrize("straight", [True, False])
-def test_programs_by_number(straight: bool) -> None:
+def test_programs_by_number(straight: bool, record_property: Callable[[str, object], None]) -> None:
     """The same author, without Hypothesis between: the numbers of a run can be told."""
     compared = asked = 0
-    for number in range(PROGRAMS):
+    for number in range(FIRST, FIRST + PROGRAMS):
         source = generated.by_chance(number, straight)
         seen = generated.run(source, 1 if straight else generated.RUNS)
         if seen is None:
@@ -70,6 +73,8 @@ def test_programs_by_number(straight: bool) -> None:
         assert found == [], f"program {number}\n" + source
         compared += 1
         asked += len(seen)
+    kind = "straight" if straight else "branching"
+    record_property("figure", f"{compared} {kind} programs compared with torch at {asked} lines")
     assert compared > PROGRAMS * 0.7
     assert asked > compared * 3
 
