@@ -15,11 +15,13 @@ import os
 import signal
 import stat
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _PREFIX, _SUFFIX = ".detachlint-", ".tmp"
+_CAN_WAIT = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _OLD = 3600.0  # seconds after which a temporary file is nobody's where files can't be locked
 
 
@@ -43,15 +45,26 @@ def write_atomically(path: str | os.PathLike[str], data: bytes, read: bytes | No
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Signals that can wait do so until the file is written: one could come before the cleaning up."""
-    if not hasattr(signal, "pthread_sigmask"):
+    """Signals that can wait do so until the file is written: one could come before the cleaning up.
+
+    They are not blocked but caught: the system gives a blocked one to any other thread of the process, and
+    Python then interrupts the main thread all the same.
+    """
+    if threading.current_thread() is not threading.main_thread():  # none is handled here
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    waiting: list[int] = []
+    before = {number: signal.getsignal(number) for number in _CAN_WAIT}
+    ours = [number for number, handler in before.items() if handler is not None]
     try:
+        for number in ours:
+            signal.signal(number, lambda caught, _frame: waiting.append(caught))
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number in ours:
+            signal.signal(number, before[number])
+        for number in waiting:
+            signal.raise_signal(number)
 
 
 def _replace(path: Path, data: bytes, read: bytes | None) -> None:

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -289,8 +290,11 @@ def test_a_write_in_two_parts_is_whole(tmp_path: Path, monkeypatch) -> None:
 
 @POSIX
 def test_an_interrupt_waits_until_the_file_is_written(tmp_path: Path, monkeypatch) -> None:
-    """It comes where nobody knows yet of the temporary file."""
+    """It comes where nobody knows yet of the temporary file, and may reach another thread first."""
     make = tempfile.mkstemp
+    idle = threading.Event()
+    other = threading.Thread(target=idle.wait, daemon=True)
+    other.start()
 
     def interrupted(**options):
         made = make(**options)
@@ -300,7 +304,12 @@ def test_an_interrupt_waits_until_the_file_is_written(tmp_path: Path, monkeypatc
     monkeypatch.setattr(tempfile, "mkstemp", interrupted)
     path = tmp_path / "a.py"
     path.write_bytes(b"old")
-    with pytest.raises(KeyboardInterrupt):
-        write_atomically(path, b"new", b"old")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            write_atomically(path, b"new", b"old")
+    finally:
+        signal.signal(signal.SIGINT, before)
+        idle.set()
     assert path.read_bytes() == b"new"
     assert only(tmp_path) == ["a.py"]
