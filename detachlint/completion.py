@@ -1,7 +1,8 @@
 """What a shell completes: the rules after the options that take them, and the script that makes it ask.
 
-The shell runs the command itself with a variable set; click answers for options, choices and files. Rules are
-answered from here, the last one of a list that is separated by commas.
+The shell runs the command itself with a variable set; click answers for options and choices. Rules are answered
+from here, the last one of a list that is separated by commas, and that paths are paths. The scripts are click's,
+but for fish, where click's cuts an answer at its first comma, and for a zsh that has not yet loaded its completion.
 """
 
 from __future__ import annotations
@@ -14,6 +15,27 @@ if TYPE_CHECKING:
 
 SHELLS = ("bash", "zsh", "fish")
 _VARIABLE = "_DETACHLINT_COMPLETE"
+_FIRST_LINE = "#compdef detachlint\n"  # where zsh looks for it, when the script lies in a folder of its `fpath`
+_LOADED = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }\n"
+_FISH = """\
+function _detachlint_completion
+    set -l answers (env _DETACHLINT_COMPLETE=fish_complete COMP_WORDS=(commandline -cp) \\
+        COMP_CWORD=(commandline -t) detachlint)
+    for answer in $answers
+        set -l parts (string split --max 1 "," $answer)
+        switch $parts[1]
+            case dir
+                __fish_complete_directories $parts[2]
+            case file
+                __fish_complete_path $parts[2]
+            case plain
+                echo $parts[2]
+        end
+    end
+end
+
+complete --no-files --command detachlint --arguments "(_detachlint_completion)"
+"""
 
 
 def rules(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -33,10 +55,20 @@ def rules(context: click.Context, parameter: click.Parameter, incomplete: str) -
     ]
 
 
+def paths(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What the shell finds on the disk by itself."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
 def script(command: click.Command, shell: str) -> str:
     """What a shell has to read to complete this command."""
     from click.shell_completion import get_completion_class
 
+    if shell == "fish":
+        return _FISH
     kind = get_completion_class(shell)
     assert kind is not None, shell
-    return kind(command, {}, "detachlint", _VARIABLE).source() + "\n"
+    source = kind(command, {}, "detachlint", _VARIABLE).source() + "\n"
+    return _FIRST_LINE + _LOADED + source.removeprefix(_FIRST_LINE) if shell == "zsh" else source

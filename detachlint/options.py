@@ -78,7 +78,7 @@ def _codes(name: str, help: str) -> Callable[[_Command], _Command]:  # noqa: A00
 
 
 _OPTIONS = (
-    click.argument("paths", nargs=-1),
+    click.argument("paths", nargs=-1, shell_complete=completion.paths),
     click.option("--fix/--no-fix", default=None, help="Apply the safe fixes."),
     click.option(
         "--unsafe-fixes/--no-unsafe-fixes", default=None, help="Apply also fixes that may change results."
@@ -89,7 +89,11 @@ _OPTIONS = (
     _codes("--extend-select", help="Report these rules as well."),
     click.option("--preview/--no-preview", default=None, help="Report preview rules as well."),
     click.option(
-        "--exclude", multiple=True, metavar="PATTERN", help="Leave out these paths too, as in .gitignore."
+        "--exclude",
+        multiple=True,
+        metavar="PATTERN",
+        shell_complete=completion.paths,
+        help="Leave out these paths too, as in .gitignore.",
     ),
     click.option("--force-exclude", is_flag=True, help="Exclude even files named on the command line."),
     click.option("--output-format", type=click.Choice(config.OUTPUT_FORMATS), help="[default: full]"),
@@ -107,7 +111,12 @@ _OPTIONS = (
         "--explain", metavar="RULE", shell_complete=completion.rules, help="Print the page of a rule."
     ),
     click.option("--rules", is_flag=True, help="List the rules."),
-    click.option("--stdin-filename", metavar="PATH", help="The name of what - reads from standard input."),
+    click.option(
+        "--stdin-filename",
+        metavar="PATH",
+        shell_complete=completion.paths,
+        help="The name of what - reads from standard input.",
+    ),
     click.option(
         "-j", "--jobs", type=click.IntRange(1), metavar="N", help="Processes. [default: one a processor]"
     ),
