@@ -21,7 +21,7 @@ from detachlint import config, reports, rulebook, sources, terminal
 from detachlint.config import ConfigError, Selection, Settings
 from detachlint.findings import Finding, Silenced
 from detachlint.interrupts import Interrupted, interruptible
-from detachlint.options import Options, check_combination, command_line
+from detachlint.options import Options, best_guesses, check_combination, command_line
 from detachlint.rulebook import Rulebook, RuleError
 from detachlint.sources import Source, SourceError, Walk
 
@@ -44,7 +44,7 @@ class _Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args[:1] != ["server"]:
-            return super().parse_args(ctx, args)
+            return best_guesses(super().parse_args, ctx, args)
         if "--help" in args or "-h" in args:
             click.echo(_SERVER)
             ctx.exit()
@@ -202,8 +202,7 @@ class _Run:
 
     def check_codes(self) -> None:
         """Complain of codes that no rule has before the first file is read."""
-        for _, codes in self.settings.per_file_ignores:
-            self.book.without(codes)
+        self.book.check(self.settings)
         _ = self.selected
 
     def files(self, found: sources.Found) -> int:

@@ -1,8 +1,9 @@
 """What a shell completes: the rules after the options that take them, and the script that makes it ask.
 
-The shell runs the command itself with a variable set; click answers for options and choices. Rules are answered
-from here, the last one of a list that is separated by commas, and that paths are paths. The scripts are click's,
-but for fish, where click's cuts an answer at its first comma, and for a zsh that has not yet loaded its completion.
+The shell runs the command itself with a variable set; click answers for options and choices. Answered from
+here are rules, the last one of a list that is separated by commas, and that paths are paths. The scripts are
+click's, but for fish, where click's cuts an answer at its first comma, and for a zsh that has not loaded its
+completion.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 SHELLS = ("bash", "zsh", "fish")
 _VARIABLE = "_DETACHLINT_COMPLETE"
-_FIRST_LINE = "#compdef detachlint\n"  # where zsh looks for it, when the script lies in a folder of its `fpath`
+_FIRST_LINE = "#compdef detachlint\n"  # must come first in a folder that zsh searches
 _LOADED = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }\n"
 _FISH = """\
 function _detachlint_completion

@@ -41,8 +41,7 @@ def linter_for(filename: str) -> Linter | None:
     walk = Walk(settings.root, settings.exclude, settings.respect_gitignore, force_exclude=True)
     if walk.excludes(filename):
         return None
-    for _, codes in settings.per_file_ignores:
-        book().without(codes)
+    book().check(settings)
     selected = book().chosen((settings.selection,), settings.preview)
     return Linter(settings, book(), selected, sieves=_sieves(settings.baseline, settings.root))
 

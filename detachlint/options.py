@@ -9,10 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from detachlint import __version__, completion, config
+
+if TYPE_CHECKING:
+    _Choices = click.Choice[str]
+else:
+    _Choices = click.Choice
 
 _STDIN = "-"
 _Command = Callable[..., object]
@@ -63,6 +69,18 @@ class Options:
         return self.add_ignores or self.write_baseline is not None
 
 
+class _Word(_Choices):
+    """One of some words; an error with a suggestion for any other."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            raise click.BadParameter(
+                error.message + config.suggestion(value, self.choices), ctx, param
+            ) from error
+
+
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -96,7 +114,7 @@ _OPTIONS = (
         help="Leave out these paths too, as in .gitignore.",
     ),
     click.option("--force-exclude", is_flag=True, help="Exclude even files named on the command line."),
-    click.option("--output-format", type=click.Choice(config.OUTPUT_FORMATS), help="[default: full]"),
+    click.option("--output-format", type=_Word(config.OUTPUT_FORMATS), help="[default: full]"),
     click.option("-o", "--output-file", type=_FILE, help="Write the report to this file."),
     click.option("--statistics", is_flag=True, help="Count the findings of each rule."),
     click.option("--add-ignores", is_flag=True, help="Silence what is found with comments in the files."),
@@ -126,7 +144,7 @@ _OPTIONS = (
     click.option("--no-cache", is_flag=True, help="Lint every file anew."),
     click.option("-q", "--quiet", is_flag=True, help="Print findings and errors only."),
     click.option(
-        "--completion", type=click.Choice(completion.SHELLS), help="Print what makes a shell complete this."
+        "--completion", type=_Word(completion.SHELLS), help="Print what makes a shell complete this."
     ),
     click.version_option(__version__, prog_name="detachlint"),
 )
@@ -143,6 +161,17 @@ def command_line(kind: type[click.Command]) -> Callable[[_Command], click.Comman
         return click.command(cls=kind, context_settings=settings)(dressed)
 
     return dress
+
+
+def best_guesses(
+    parse: Callable[[click.Context, list[str]], list[str]], context: click.Context, words: list[str]
+) -> list[str]:
+    """Parse a command line; where a word is no option, name the option most like it and no others."""
+    try:
+        return parse(context, words)
+    except click.NoSuchOption as error:
+        closest = list(error.possibilities or ())[:1]
+        raise click.NoSuchOption(error.option_name, error.message, closest, context) from error
 
 
 def check_combination(options: Options) -> None:

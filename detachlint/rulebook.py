@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detachlint.config import ConfigError, Selection, suggestion
+from detachlint.config import ConfigError, Selection, Settings, shown, suggestion
 
 if TYPE_CHECKING:
     from detachlint.tracking.events import Event
@@ -177,6 +177,22 @@ class Rulebook:
                 elif yes >= 0:
                     chosen.add(rule.code)
         return self.only(chosen)
+
+    def check(self, settings: Settings) -> None:
+        """Complain of a word of the config that stands for no rule."""
+        chosen = settings.selection
+        named = [
+            ("select", chosen.select or ()),
+            ("extend-select", chosen.extend_select),
+            ("ignore", chosen.ignore),
+            *((f"per-file-ignores.{pattern}", codes) for pattern, codes in settings.per_file_ignores),
+        ]
+        for key, codes in named:
+            try:
+                self.without(codes)
+            except ConfigError as error:
+                file = "" if settings.file is None else f"{shown(settings.file)}: "
+                raise ConfigError(f"{file}[tool.detachlint] `{key}`: {error}") from error
 
     def only(self, codes: Iterable[str]) -> Rulebook:
         """The rules of these codes."""

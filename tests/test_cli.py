@@ -100,7 +100,10 @@ def test_quiet_leaves_findings():
 
 def test_options_that_mean_nothing():
     write("a.py")
-    assert "--select" in run("--selct", "DTL301", status=2).stderr
+    assert run("--selct", "DTL301", status=2).stderr.rstrip("?)\n").endswith("Did you mean '--select'"), (
+        "one guess"
+    )
+    assert "did you mean `sarif`?" in run("--output-format", "sarf", status=2).stderr
     assert "did you mean `DTL301`?" in run("--select", "DTL3011", status=2).stderr
     assert "exclude each other" in run("--isolated", "--config", "a.py", status=2).stderr
     assert "together with other paths" in run("-", "a.py", status=2).stderr
@@ -148,7 +151,16 @@ def test_a_mistake_in_the_config_is_one_line_and_status_2():
     )
     assert result.stdout == ""
     write("pyproject.toml", "[tool.detachlint]\nper-file-ignores = { a = ['DTL9'] }\n")
-    assert "unknown rule `DTL9`" in run(status=2).stderr
+    assert run(status=2).stderr.startswith(
+        "detachlint: error: pyproject.toml: [tool.detachlint] `per-file-ignores.a`: unknown rule `DTL9`; "
+    )
+    write("pyproject.toml", "[tool.detachlint]\nignore = ['DTL3o1']\n")
+    assert "pyproject.toml: [tool.detachlint] `ignore`: unknown rule `DTL3o1`" in run(status=2).stderr
+    assert run("--select", "DTL9", "--isolated", status=2).stderr.startswith(
+        "detachlint: error: unknown rule"
+    )
+    write("pyproject.toml", "[[tool.detachlint.call]]\nnames = ['a.b']\nsink = 'keep'\n")
+    assert "did you mean `keeps`?" in run(status=2).stderr
     assert "DTL301" in run("--isolated", status=1).stdout
     write("other.toml", "preview = true\n")
     assert "DTL301" in run("--config", "other.toml", status=1).stdout

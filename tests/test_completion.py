@@ -98,7 +98,9 @@ def test_fish_completes(home):
         answers = said_by("fish", "-c", f"complete --do-complete '{line}'").splitlines()
         return dict(answer.partition("\t")[::2] for answer in answers)
 
-    assert list(asked("detachlint --ignore DTL301,DTL30")) == [f"DTL301,DTL30{number}" for number in (1, 2, 3)]
+    assert list(asked("detachlint --ignore DTL301,DTL30")) == [
+        f"DTL301,DTL30{number}" for number in (1, 2, 3)
+    ]
     (help_of_302,) = asked("detachlint --select DTL302").values()
     assert help_of_302.startswith("A list, dict or queue collects"), "the help is not cut at its first comma"
     assert list(asked("detachlint --output-file train_o")) == ["train_one.py"]
@@ -122,7 +124,9 @@ def test_zsh_completes_though_nothing_has_loaded_its_completion(home):
     shell.close(force=True)
 
 
-@pytest.mark.parametrize("words", [("train",), ("--fix", "train"), ("--exclude", "train"), ("--stdin-filename", "t")])
+@pytest.mark.parametrize(
+    "words", [("train",), ("--fix", "train"), ("--exclude", "train"), ("--stdin-filename", "t")]
+)
 def test_paths_are_left_to_the_shell(words):
     variables = {
         "_DETACHLINT_COMPLETE": "bash_complete",

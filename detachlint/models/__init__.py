@@ -21,6 +21,8 @@ from functools import cache
 from pathlib import Path
 from typing import NoReturn, TypeAlias, TypeVar
 
+from detachlint.config import suggestion
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -279,7 +281,8 @@ class _Reader:
     def check_keys(self, keys: frozenset[str]) -> None:
         unknown = self.entry.keys() - keys
         if unknown:
-            self.fail(f"unknown key {min(unknown)!r}, known are {', '.join(sorted(keys))}")
+            word = min(unknown)
+            self.fail(f"unknown key {word!r}, known are {', '.join(sorted(keys))}{suggestion(word, keys)}")
 
     def calls(self) -> dict[str, Call]:
         result = self.result("result") or "unknown"
@@ -347,7 +350,8 @@ class _Reader:
     def choice(self, key: str, words: frozenset[str]) -> str | None:
         value = self.text(key)
         if value is not None and value not in words:
-            self.fail(f"{key} {value!r} is unknown, known are {', '.join(sorted(words))}")
+            known = ", ".join(sorted(words))
+            self.fail(f"{key} {value!r} is unknown, known are {known}{suggestion(value, words)}")
         return value
 
     def arguments(self) -> tuple[int | str, ...]:
