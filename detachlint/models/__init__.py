@@ -42,9 +42,9 @@ RESULTS = frozenset(
 SINKS = frozenset({"numpy", "array-library", "copy", "lost", "number", "keeps", "text", "detaches", "saves"})
 KINDS = frozenset({"tensor", "module", "optimizer", "distribution", "metric", "logger", "array", "object"})
 
-_CALL_KEYS = frozenset(("names", "result", "sink", "arguments", "unless", "note", "direct", "deep"))
+_CALL_KEYS = frozenset(("names", "result", "sink", "arguments", "unless", "note", "direct", "deep", "target"))
 _CLASS_KEYS = frozenset(
-    ("names", "kind", "bases", "parameters", "grad_off", "backward", "call", "attributes")
+    ("names", "kind", "bases", "parameters", "grad_off", "backward", "call", "attributes", "target")
 )
 _EACH = "iterable of "
 _TENSOR = "torch.Tensor."
@@ -64,7 +64,8 @@ class Call:
     `arguments` are the ones the sink looks at: a position, a keyword's name, `*` (all positional), `**`
     (all keywords), `self` (the receiver). `unless` names a keyword that, given as True, makes the call
     harmless. `direct` says that a tensor given as the argument itself counts, `deep` that tensors inside
-    lists, tuples and dicts count.
+    lists, tuples and dicts count. `target` is the argument, by position and by keyword, that a loss compares
+    its first one with.
     """
 
     result: Result = "unknown"
@@ -74,6 +75,7 @@ class Call:
     note: str = ""
     direct: bool = True
     deep: bool = True
+    target: tuple[int | str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class ClassModel:
 
     `parameters` tells modules with weights (whose output tracks by itself) from those without. `grad_off`
     are methods that the framework runs with grad mode off, `backward` those whose result it backpropagates.
+    `target` is the argument that an instance, called as a loss, compares its first one with.
     """
 
     name: str
@@ -92,6 +95,7 @@ class ClassModel:
     backward: frozenset[str] = frozenset()
     call: Result | None = None
     attributes: Mapping[str, Result] = field(default_factory=dict)
+    target: tuple[int | str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,10 +295,11 @@ class _Reader:
         unless = self.text("unless")
         note = self.text("note") or ""
         direct, deep = self.flag("direct", True), self.flag("deep", True)
+        target = self.arguments("target")
 
         def made(name: str) -> Call:
             looked_at = arguments or (("self",) if name.startswith(_TENSOR) else ("*", "**"))
-            return Call(result, sink, looked_at, unless, note, direct, deep)
+            return Call(result, sink, looked_at, unless, note, direct, deep, target)
 
         return {name: made(name) for name in self.names()}
 
@@ -306,8 +311,9 @@ class _Reader:
         parameters = self.flag("parameters", True)
         call = self.result("call")
         attributes = self.attributes()
+        target = self.arguments("target")
         return {
-            name: ClassModel(name, kind, bases, parameters, grad_off, backward, call, attributes)
+            name: ClassModel(name, kind, bases, parameters, grad_off, backward, call, attributes, target)
             for name in self.names()
         }
 
@@ -354,10 +360,10 @@ class _Reader:
             self.fail(f"{key} {value!r} is unknown, known are {known}{suggestion(value, words)}")
         return value
 
-    def arguments(self) -> tuple[int | str, ...]:
-        value = self.entry.get("arguments", [])
+    def arguments(self, key: str = "arguments") -> tuple[int | str, ...]:
+        value = self.entry.get(key, [])
         if not isinstance(value, list) or not all(type(item) in (int, str) for item in value):
-            self.fail('`arguments` must be a list of positions, keyword names, "*", "**" and "self"')
+            self.fail(f'`{key}` must be a list of positions, keyword names, "*", "**" and "self"')
         return tuple(value)
 
     def result(self, key: str) -> Result | None:

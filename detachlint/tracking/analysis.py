@@ -77,6 +77,7 @@ class Analysis:
     inert: dict[Hashable, Value] = field(default_factory=dict)
     texts: dict[ast.AST, object] = field(default_factory=dict)
     undecided: dict[FunctionDefinition, None] = field(default_factory=dict)
+    written: dict[ast.AST, dict[str, list[ast.expr]]] = field(default_factory=dict)
     work: int = 0
     writes: int = 0
     lines: int = 0

@@ -23,6 +23,7 @@ from detachlint.tracking import (
     imports,
     keeping,
     methods,
+    objectives,
     passages,
     sinks,
     targets,
@@ -223,7 +224,7 @@ def operate(frame: Frame, node: ast.AST, left: Value, right: Value, op: ast.oper
         return frame.analysis.unknown(frame.analysis.keys("operation", node))
     operands = [v for v in (left, right) if isinstance(v, (Tensor, Unknown, Object))]
     value = derive(frame, node, operands, summed=isinstance(op, (ast.Add, ast.Sub)))
-    return bent(frame, node, value) if isinstance(op, ast.Pow) else value
+    return objectives.measured(frame, node, bent(frame, node, value)) if isinstance(op, ast.Pow) else value
 
 
 def bent(frame: Frame, node: ast.AST, value: Value) -> Value:

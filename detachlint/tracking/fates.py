@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from detachlint.tracking.environment import State
+from detachlint.tracking.events import Event
 from detachlint.tracking.places import Keys, Place
 from detachlint.tracking.values import Grad, Lineage, Origin, Tensor
 
@@ -60,12 +61,22 @@ class Keep:
     part: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An event of a loss, which has a place of its own: it counts if one of `wanted` becomes of the loss."""
+
+    place: Place
+    event: Event
+    wanted: frozenset[Use]
+
+
 @dataclass(slots=True)
 class Fates:
-    """The uses of every place, and the keeps that wait for their verdict."""
+    """The uses of every place, and the keeps and losses that wait for their verdict."""
 
     uses: dict[Place, dict[Use, ast.AST]] = field(default_factory=dict)
     keeps: list[Keep] = field(default_factory=list)
+    pending: dict[tuple[int, int], Pending] = field(default_factory=dict)
     noted: int = 0
     _walked: dict[Use, set[Lineage]] = field(default_factory=dict)
 

@@ -18,6 +18,7 @@ from detachlint.tracking import (
     inplace,
     methods,
     modes,
+    objectives,
     python_functions,
     sinks,
     tracked,
@@ -169,8 +170,17 @@ def apply(
         return _array_result(frame, node, name, operands, arguments)
     if call.result == "unknown":
         return methods.call_unknown(frame, node, None, arguments)
-    value = from_result(frame, node, call.result, operands)
-    return value if name.rpartition(".")[2] in _LINEAR else expressions.bent(frame, node, value)
+    return _finished(frame, node, name, call, arguments, from_result(frame, node, call.result, operands))
+
+
+def _finished(
+    frame: Frame, node: ast.AST, name: str, call: Call, arguments: Arguments, value: Value
+) -> Value:
+    """A result, knowing whether its summands still speak and whether it is a loss."""
+    function = name.rpartition(".")[2]
+    if function in _LINEAR:
+        return value
+    return objectives.loss_of(frame, node, function, call, arguments, expressions.bent(frame, node, value))
 
 
 _LINEAR = frozenset(
@@ -311,7 +321,10 @@ def call_module(frame: Frame, node: ast.AST, module: Module, arguments: Argument
         return from_result(frame, node, klass.call, operands)
     if isinstance(module.child, Instance) and klass is not None and not operands:
         return _derived(frame, node, operands)
-    return module_output(frame, node, module.trainable, operands, module.key)
+    value = module_output(frame, node, module.trainable, operands, module.key)
+    if klass is not None and klass.target:
+        return objectives.compared(frame, node, klass.target, arguments, value)
+    return value
 
 
 def module_output(

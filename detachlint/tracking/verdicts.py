@@ -1,4 +1,4 @@
-"""The end of a file's analysis: which keeps were wrong, and the events for the rules."""
+"""The end of a file's analysis: which keeps and losses were wrong, and the events for the rules."""
 
 from __future__ import annotations
 
@@ -18,9 +18,17 @@ def events(analysis: Analysis, path: str) -> list[Event]:
     """All events whose sink stands in the file `path`."""
     found = list(analysis.events.values())
     found += _keeps(analysis, path)
+    found += _losses(analysis)
     return sorted(
         found, key=lambda event: (getattr(event.node, "lineno", 0), getattr(event.node, "col_offset", 0))
     )
+
+
+def _losses(analysis: Analysis) -> list[Event]:
+    """The events of losses that are, as far as can be seen, there to be differentiated."""
+    uses = analysis.fates.uses
+    waiting = analysis.fates.pending.values()
+    return [pending.event for pending in waiting if pending.wanted & uses.get(pending.place, {}).keys()]
 
 
 def _keeps(analysis: Analysis, path: str) -> list[Event]:

@@ -1,0 +1,163 @@
+"""Losses: what is compared with what, and what came of it.
+
+A loss pulls its prediction towards its target. If the target hangs on a graph as well, it is pulled towards
+the prediction at the same time, and nothing says so: the program runs, and learns something else. Often that
+is meant: two networks learn from each other, an autoencoder, both views of a pair. It is not where the target
+is a bootstrap: a known number plus the scaled output of the network that makes the prediction, on another
+input. Reward plus discounted value is the form it always has, and nothing else in this field has it.
+
+What a loss is for shows later: it is backpropagated, handed to code out of sight, or only looked at. So
+losses are written down when they are met, each with a place of its own, whose fate is asked at the end.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence as Many
+
+from detachlint.models import Call
+from detachlint.tracking.analysis import Frame
+from detachlint.tracking.arguments import Arguments
+from detachlint.tracking.events import Event, Note
+from detachlint.tracking.fates import Pending, Use
+from detachlint.tracking.places import Place
+from detachlint.tracking.selection import detachable
+from detachlint.tracking.terms import Term, scope_of, terms
+from detachlint.tracking.values import Lineage, Tensor, Value, lineage_of, origin_of, tracks, with_lineage
+
+_BOOTSTRAP = "the same network makes the prediction: a backward changes the target, too"
+_DISTANCES = frozenset({"pow", "square", "abs"})
+_A_LOSS = frozenset({Use.DIFFERENTIATED, Use.RETURNED, Use.ESCAPED})
+_A_DISTANCE = frozenset({Use.DIFFERENTIATED, Use.RETURNED})
+
+
+def loss_of(
+    frame: Frame, node: ast.AST, function: str, call: Call, arguments: Arguments, value: Value
+) -> Value:
+    """What a modelled call gives, if it is a loss or makes one of a difference."""
+    if call.target:
+        return compared(frame, node, call.target, arguments, value)
+    return measured(frame, node, value) if function in _DISTANCES else value
+
+
+def compared(
+    frame: Frame, node: ast.AST, target: Many[int | str], arguments: Arguments, value: Value
+) -> Value:
+    """A loss compares its first argument with its target; the loss with a place of its own."""
+    if not isinstance(value, Tensor) or not tracks(value) or not frame.grad_on:
+        return value
+    first = _written(arguments, (0, "input"))
+    second = _written(arguments, target)
+    if first is None or second is None:
+        return value
+    scope = scope_of(frame)
+    found = terms(frame.analysis, first, scope) + terms(frame.analysis, second, scope, -1)
+    return _judged(frame, node, found, value, _A_LOSS)
+
+
+def _written(arguments: Arguments, names: Many[int | str]) -> ast.expr | None:
+    for name, expression, _ in arguments.pairs():
+        if name in names:
+            return expression
+    return None
+
+
+def measured(frame: Frame, node: ast.AST, value: Value) -> Value:
+    """`(q - target) ** 2` and its like: a loss written by hand."""
+    difference = _operand(node)
+    if difference is None or not isinstance(value, Tensor) or not tracks(value) or not frame.grad_on:
+        return value
+    return _judged(frame, node, terms(frame.analysis, difference, scope_of(frame)), value, _A_DISTANCE)
+
+
+def _operand(node: ast.AST) -> ast.expr | None:
+    """`x` of `x ** 2`, `x.pow(2)` and `torch.pow(x, 2)`."""
+    if isinstance(node, ast.BinOp):
+        return node.left
+    if not isinstance(node, ast.Call):
+        return None
+    if isinstance(node.func, ast.Attribute) and len(node.args) < 2 and not _is_torch(node.func.value):
+        return node.func.value
+    return node.args[0] if node.args else None
+
+
+def _is_torch(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "torch"
+
+
+def _judged(frame: Frame, node: ast.AST, found: list[Term], value: Tensor, wanted: frozenset[Use]) -> Value:
+    predicted, bootstrapped = _bootstrap(found)
+    if predicted is None or bootstrapped is None:
+        return value
+    place = (frame.analysis.keys("loss", node), ".loss")
+    _tell(frame, place, predicted, bootstrapped, wanted)
+    parents = (value.lineage,) if value.lineage is not None else ()
+    return with_lineage(value, Lineage(place[0], parents, place))
+
+
+def _bootstrap(found: list[Term]) -> tuple[Term | None, Term | None]:
+    """The prediction, and the scaled output of its network that stands on the other side beside a number."""
+    tracking = [term for term in found if term.tracks]
+    for ahead in tracking:
+        if not ahead.scaled or not any(term.sign == ahead.sign for term in found if term.known):
+            continue
+        for predicted in tracking:
+            if (
+                predicted.sign != ahead.sign
+                and predicted.scaled < ahead.scaled
+                and _same_network(predicted, ahead)
+            ):
+                return predicted, ahead
+    return None, None
+
+
+def _same_network(predicted: Term, ahead: Term) -> bool:
+    """Whether one network made both, in two calls, or in one from which different items were taken."""
+    mine, theirs = makers(predicted.value), makers(ahead.value)
+    if not mine.keys() & theirs.keys():
+        return False
+    for key in mine.keys() & theirs.keys():
+        if theirs[key] - mine[key]:
+            return True
+    return _is_shifted(predicted.part, ahead.part)
+
+
+def _is_shifted(one: ast.Subscript | None, other: ast.Subscript | None) -> bool:
+    if one is None or other is None:
+        return False
+    same = ast.dump(one.value) == ast.dump(other.value)
+    return same and ast.dump(one.slice) != ast.dump(other.slice)
+
+
+def makers(value: Value | None) -> dict[int, set[Lineage]]:
+    """The networks whose outputs a value was computed from without another network in between."""
+    found: dict[int, set[Lineage]] = {}
+    stack = [lineage_of(value)] if value is not None else []
+    seen: set[Lineage] = set()
+    while stack:
+        current = stack.pop()
+        if current is None or current in seen:
+            continue
+        seen.add(current)
+        if current.call is not None:
+            found.setdefault(current.call.key, set()).add(current)
+        else:
+            stack.extend(current.parents)
+    return found
+
+
+def _tell(frame: Frame, place: Place, predicted: Term, ahead: Term, wanted: frozenset[Use]) -> None:
+    target = frame.analysis.target
+    shared = {id(node) for node, _ in predicted.path}
+    own = (node for node, scope in ahead.path if id(node) not in shared and scope.path == target)
+    node = next(own, None)
+    if node is None:
+        return
+    detach, unfixable = detachable(frame, node)
+    origin = origin_of(ahead.value) if ahead.value is not None else None
+    steps = origin.steps() if origin is not None else []
+    notes = [Note(step.path, step.node, step.text) for step in steps]
+    notes.append(Note(target, node, "it is the target, or a part of it, that the loss pulls a prediction to"))
+    notes.append(Note(frame.module.path, predicted.node, _BOOTSTRAP))
+    event = Event("target", "bootstrap", ast.unparse(node), node, detach, tuple(notes), unfixable=unfixable)
+    frame.analysis.fates.pending.setdefault((place[0], id(node)), Pending(place, event, wanted))
