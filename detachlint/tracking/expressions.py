@@ -216,6 +216,8 @@ def operate(frame: Frame, node: ast.AST, left: Value, right: Value, op: ast.oper
         return containers.operate(frame, node, right, left)
     for mine, other in ((left, right), (right, left)):
         if isinstance(mine, Object) and mine.name == ARRAY and isinstance(other, (Plain, Object)):
+            if isinstance(op, ast.MatMult):
+                return frame.analysis.unknown(frame.analysis.keys("number", node))  # of two rows, a number
             return mine
     if isinstance(left, Tensor) and isinstance(right, Object) and right.name == ARRAY:
         sinks.array_operand(frame, node, left)

@@ -198,8 +198,10 @@ _ARRAY_MAKERS = frozenset(
 )
 _REDUCTIONS = frozenset(
     {"mean", "sum", "std", "var", "min", "max", "amin", "amax", "median", "prod", "percentile", "quantile"}
-    | {"average", "argmax", "argmin", "any", "all", "dot", "norm", "nanmean", "nansum", "vdot", "inner"}
+    | {"average", "argmax", "argmin", "any", "all", "norm", "nanmean", "nansum", "ptp", "item"}
 )
+# Of two rows of numbers these make one number.
+_PRODUCTS = frozenset({"dot", "vdot", "inner", "vecdot", "matmul", "einsum", "tensordot", "trapezoid", "trace"})
 
 
 def _array_result(
@@ -208,6 +210,8 @@ def _array_result(
     function = name.rpartition(".")[2]
     if function in _ARRAY_MAKERS:
         return Object(ARRAY, frame.site(node, "object"))
+    if function in _PRODUCTS:
+        return frame.analysis.unknown(frame.analysis.keys("number", node))
     if function in _REDUCTIONS and "axis" not in arguments.keywords and len(operands) == 1:
         return PLAIN
     arrays = (Container, Sequence, Tuple)
@@ -216,6 +220,13 @@ def _array_result(
     if all(isinstance(operand, Plain) for operand in operands):
         return PLAIN
     return frame.analysis.unknown(frame.analysis.keys("number", node))
+
+
+def array_method(frame: Frame, node: ast.AST, receiver: Object, name: str, arguments: Arguments) -> Value:
+    """A method of an array that no model names: an array again, or the one number that it comes down to."""
+    if name in _REDUCTIONS and not arguments.values():
+        return frame.analysis.unknown(frame.analysis.keys("number", node))
+    return receiver
 
 
 def _first(arguments: Arguments) -> Value:

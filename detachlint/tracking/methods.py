@@ -469,7 +469,7 @@ def _object_method(frame: Frame, node: ast.AST, receiver: Object, name: str, arg
     if call is not None:
         return library.apply(frame, node, f"{receiver.name}.{name}", call, receiver, arguments)
     if receiver.name == ARRAY:
-        return receiver
+        return library.array_method(frame, node, receiver, name, arguments)
     if receiver.grad is Grad.TRACKS:
         return expressions.derive(frame, node, [receiver])
     library.escape(frame, node, arguments.values())

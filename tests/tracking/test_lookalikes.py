@@ -330,6 +330,17 @@ def divide(outputs):
 def step(critic: nn.Module, loss_of, batch):
     real = divide(critic(batch))
     loss_of(real).backward()
+=== of arrays a number may be left, which torch takes
+rewards = np.asarray([1.0, 2.0])
+losses = []
+for _ in range(3):
+    out = net(x)
+    losses.append(out * np.dot(0.9 ** np.arange(2), rewards))
+    losses.append(out * (rewards @ rewards))
+    losses.append(out * rewards.mean())
+    losses.append(out * rewards.max().item())
+    torch.stack(losses).sum().backward()
+    out * (rewards - rewards.mean())  #! numpy
 """)
 
 
