@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition, SourceModule
-from detachlint.tracking.environment import State
+from detachlint.tracking.environment import State, Switch
 from detachlint.tracking.events import Event, Note
 from detachlint.tracking.facts import Facts
 from detachlint.tracking.fates import Fates
@@ -187,6 +187,16 @@ class Frame:
         """The place may hold `value` too from here on."""
         old = self.get(place)
         self.put(place, value if old is None else join(old, value))
+
+    def switch(self, key: int, on: bool) -> None:
+        """The parameters of the module `key` require grad from here on, or do not."""
+        self.analysis.writes += 1
+        self.live.switched = {**self.live.switched, key: Switch(self.analysis.writes, on)}
+
+    def is_frozen(self, key: int) -> bool:
+        """Whether the module's parameters do not require grad: here, or anywhere in the program."""
+        told = self.live.switched.get(key)
+        return (told is not None and not told.on) or self.analysis.facts.is_frozen(key)
 
     def born(self, key: Place | int) -> int:
         """The loop depth at which a place, or the object it belongs to, was born."""

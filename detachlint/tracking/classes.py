@@ -326,7 +326,7 @@ def _fill_fields(frame: Frame, instance: Instance, arguments: Arguments) -> None
 
 def trainable(frame: Frame, instance: Instance, limit: int = 3) -> Grad:
     """Whether a module of the project has parameters that require grad, as far as its attributes show."""
-    if any(frame.analysis.facts.is_frozen(key) for key in instance.sites):
+    if any(frame.is_frozen(key) for key in instance.sites):
         return Grad.CLEAR
     found = Grad.CLEAR
     for value in held(frame, instance):
@@ -356,7 +356,7 @@ def _has_unseen(klass: ClassDefinition) -> bool:
 
 def _parameters_of(frame: Frame, value: Value, limit: int) -> Grad:
     if isinstance(value, Module):
-        return Grad.CLEAR if frame.analysis.facts.is_frozen(value.key) else value.trainable
+        return Grad.CLEAR if frame.is_frozen(value.key) else value.trainable
     if isinstance(value, Tensor) and value.leaf:
         return value.grad
     if limit <= 0:

@@ -10,7 +10,18 @@ import ast
 
 from detachlint.tracking import targets
 from detachlint.tracking.analysis import Frame
-from detachlint.tracking.values import CLEAR, NONE, PLAIN, GradMode, Tensor, Value
+from detachlint.tracking.values import (
+    CLEAR,
+    NONE,
+    PLAIN,
+    Container,
+    GradMode,
+    Instance,
+    Module,
+    Tensor,
+    Tuple,
+    Value,
+)
 
 _TENSOR_TESTS = frozenset({"is_tensor", "isinstance"})
 
@@ -37,6 +48,37 @@ def _key_of(test: ast.expr) -> tuple[str, bool] | None:
     elif not isinstance(test, (ast.Name, ast.Attribute)):
         return None
     return ast.unparse(test), sense
+
+
+def outcome(frame: Frame, test: ast.expr) -> bool | None:
+    """A condition whose outcome is known: a flag that this call passes, `while True`, a list that is one."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        inner = outcome(frame, test.operand)
+        return None if inner is None else not inner
+    if isinstance(test, ast.Call):
+        return _is_container(frame, test)
+    value = frame.analysis.seen.get(test)
+    constant = getattr(value, "constant", None)
+    if isinstance(constant, bool) and isinstance(test, (ast.Name, ast.Constant)):
+        return constant
+    return None
+
+
+def _is_container(frame: Frame, test: ast.Call) -> bool | None:
+    """`isinstance(nets, list)`, where the kind of `nets` is known."""
+    if getattr(test.func, "id", "") != "isinstance" or len(test.args) != 2:
+        return None
+    asked = test.args[1].elts if isinstance(test.args[1], ast.Tuple) else [test.args[1]]
+    kinds = {getattr(part, "id", "") for part in asked}
+    if not kinds <= {"list", "tuple", "dict", "set"}:
+        return None
+    value = frame.analysis.seen.get(test.args[0])
+    if isinstance(value, Container) and not value.open and value.kind in ("list", "dict", "set"):
+        return value.kind in kinds
+    if isinstance(value, Tuple) and not value.fields:
+        return "tuple" in kinds
+    module = isinstance(value, Module) or (isinstance(value, Instance) and value.klass.is_module)
+    return False if module else None
 
 
 def narrow(frame: Frame, test: ast.expr, outcome: bool) -> None:

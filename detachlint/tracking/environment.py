@@ -26,10 +26,18 @@ class Split:
     when_false: Value
 
 
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A module's parameters were told whether to require grad; `when` says which telling is the later."""
+
+    when: int
+    on: bool
+
+
 class State:
     """The environment at one point; copied at branches, joined where they meet."""
 
-    __slots__ = ("born", "cells", "evaluating", "mode", "spent", "splits")
+    __slots__ = ("born", "cells", "evaluating", "mode", "spent", "splits", "switched")
 
     def __init__(self, mode: GradMode = GradMode.ON) -> None:
         self.cells: dict[Place, Value] = {}
@@ -37,6 +45,7 @@ class State:
         self.spent: dict[Lineage, None] = {}
         self.splits: dict[str, dict[Place, Split]] = {}
         self.evaluating: frozenset[int] = frozenset()
+        self.switched: dict[int, Switch] = {}
         self.mode = mode
 
     def copy(self) -> State:
@@ -47,6 +56,7 @@ class State:
         other.spent = self.spent.copy()
         other.splits = self.splits.copy()
         other.evaluating = self.evaluating
+        other.switched = self.switched
         return other
 
     def assume(self, condition: str, outcome: bool) -> None:
@@ -82,11 +92,20 @@ def join_states(left: State | None, right: State | None, condition: str | None =
     for key, depth in right.born.items():
         joined.born[key] = min(depth, joined.born.get(key, depth))
     joined.evaluating = left.evaluating & right.evaluating
+    joined.switched = _join_switched(left.switched, right.switched)
     joined.spent = {**left.spent, **right.spent}
     joined.splits = {k: v for k, v in left.splits.items() if right.splits.get(k) is v}
     if condition is not None and splits:
         joined.splits[condition] = splits
     return joined
+
+
+def _join_switched(left: dict[int, Switch], right: dict[int, Switch]) -> dict[int, Switch]:
+    """The later word counts: a loop over a module's parameters is not passed by, a frozen path is enough."""
+    if left is right or not right:
+        return left
+    newer = {key: told for key, told in right.items() if key not in left or left[key].when < told.when}
+    return {**left, **newer} if newer else left
 
 
 def _or_any(other: State, place: Place, value: Value) -> Value:

@@ -54,6 +54,7 @@ def call_function(frame: Frame, node: ast.AST, function: Function, arguments: Ar
     deepest = MAX_DEPTH if definition.module.path == analysis.target else MAX_DEPTH_ELSEWHERE
     too_deep = frame.level >= deepest or definition.node in frame.active or analysis.work > frame.budget
     if too_deep:
+        _lose_sight(frame, node, function.receiver)
         return methods.call_unknown(frame, node, None, arguments)
     inert_key = _inert_key(function, arguments, entered_mode)
     if inert_key is not None and inert_key in analysis.inert:
@@ -63,6 +64,15 @@ def call_function(frame: Frame, node: ast.AST, function: Function, arguments: Ar
     if inert_key is not None and analysis.effects() == before and _is_simple(result):
         analysis.inert[inert_key] = result
     return result
+
+
+def _lose_sight(frame: Frame, node: ast.AST, receiver: Value | None) -> None:
+    """A method that is not interpreted any more may have given its object's attributes new values."""
+    for site in receiver.sites if isinstance(receiver, Instance) else ():
+        for offset in frame.analysis.offsets_of(site):
+            held = frame.get((site, offset))
+            if isinstance(held, Tensor) and not held.leaf:
+                frame.put((site, offset), Unknown(frame.analysis.keys("unseen", node, offset), held.lineage))
 
 
 def _abstract(frame: Frame, node: ast.AST, function: Function, arguments: Arguments) -> Value:

@@ -145,7 +145,7 @@ def _raise(frame: Frame, node: ast.Raise) -> None:
 
 def _if(frame: Frame, node: ast.If) -> None:
     expressions.evaluate(frame, node.test)
-    outcome = _constant_test(frame, node.test)
+    outcome = conditions.outcome(frame, node.test)
     before = frame.live
     key = conditions.key_of(frame, node.test)
     otherwise = before.copy()
@@ -166,18 +166,6 @@ def _if(frame: Frame, node: ast.If) -> None:
     if key is not None and not key[1]:
         after_true, after_false = after_false, after_true
     frame.state = join_states(after_true, after_false, key[0] if key is not None else None)
-
-
-def _constant_test(frame: Frame, test: ast.expr) -> bool | None:
-    """A condition whose outcome is known: a flag that this call passes, `while True`."""
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        inner = _constant_test(frame, test.operand)
-        return None if inner is None else not inner
-    value = frame.analysis.seen.get(test)
-    constant = getattr(value, "constant", None)
-    if isinstance(constant, bool) and isinstance(test, (ast.Name, ast.Constant)):
-        return constant
-    return None
 
 
 def _for(frame: Frame, node: ast.For | ast.AsyncFor) -> None:

@@ -201,7 +201,9 @@ _REDUCTIONS = frozenset(
     | {"average", "argmax", "argmin", "any", "all", "norm", "nanmean", "nansum", "ptp", "item"}
 )
 # Of two rows of numbers these make one number.
-_PRODUCTS = frozenset({"dot", "vdot", "inner", "vecdot", "matmul", "einsum", "tensordot", "trapezoid", "trace"})
+_PRODUCTS = frozenset(
+    {"dot", "vdot", "inner", "vecdot", "matmul", "einsum", "tensordot", "trapezoid", "trace"}
+)
 
 
 def _array_result(
@@ -332,7 +334,8 @@ def call_module(frame: Frame, node: ast.AST, module: Module, arguments: Argument
         return from_result(frame, node, klass.call, operands)
     if isinstance(module.child, Instance) and klass is not None and not operands:
         return _derived(frame, node, operands)
-    value = module_output(frame, node, module.trainable, operands, module.key)
+    trainable = Grad.CLEAR if frame.is_frozen(module.key) else module.trainable
+    value = module_output(frame, node, trainable, operands, module.key)
     if klass is not None and klass.target:
         return objectives.compared(frame, node, klass.target, arguments, value)
     return value

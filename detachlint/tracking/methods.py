@@ -130,6 +130,7 @@ def switch(frame: Frame, value: Value, flag: Value | None) -> bool | None:
 def freeze(frame: Frame, value: Value) -> None:
     """A parameter, or all parameters of a module, were told not to require grad."""
     for key in _owners(frame, value):
+        frame.switch(key, on=False)
         if not _is_optional(frame, key):
             frame.analysis.facts.frozen[key] = None
 
@@ -143,6 +144,7 @@ def _is_optional(frame: Frame, key: int) -> bool:
 def thaw(frame: Frame, value: Value) -> None:
     """A parameter, or all parameters of a module, were told to require grad."""
     for key in _owners(frame, value):
+        frame.switch(key, on=True)
         frame.analysis.facts.thawed[key] = None
 
 
@@ -167,7 +169,7 @@ def _owners(frame: Frame, value: Value, limit: int = 4) -> list[int]:
 
 def parameters(frame: Frame, node: ast.AST, owner: Value, kind: str) -> Value:
     """The parameters of a module: leaves that require grad, which remember whose they are."""
-    frozen = any(frame.analysis.facts.is_frozen(key) for key in _owners(frame, owner))
+    frozen = any(frame.is_frozen(key) for key in _owners(frame, owner))
     owners = _owners(frame, owner) or [frame.analysis.keys("call", node)]
     keys = frame.analysis.keys
     lineage = Lineage(-1, tuple(Lineage(keys(PARAMETERS, owner)) for owner in owners))

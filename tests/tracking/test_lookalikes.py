@@ -341,6 +341,44 @@ for _ in range(3):
     losses.append(out * rewards.max().item())
     torch.stack(losses).sum().backward()
     out * (rewards - rewards.mean())  #! numpy
+=== a network frozen for this step gives what needs no gradient
+class Trainer:
+    def __init__(self):
+        self.task, self.coder = nn.Linear(4, 4), nn.Linear(4, 4)
+    def switch(self, nets, needed):
+        if not isinstance(nets, list):
+            nets = [nets]
+        for one in nets:
+            for p in one.parameters():
+                p.requires_grad = needed
+    def train_task(self):
+        self.switch(self.task, True)
+        self.task(x).sum().backward()
+        self.task(x).numpy()  #! numpy
+    def train_coder(self):
+        self.switch([self.task], False)
+        side = self.task(x)
+        copy.deepcopy(side)
+        side.numpy()
+        self.switch(self.task, True)
+        self.task(x).numpy()  #! numpy
+=== what a call ran without grad it left without
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+    def forward(self, row, deep=0):
+        self.out = self.layer(row)
+        if deep:
+            return self.forward(row, deep - 1)
+        return self.out
+    def again(self, row):
+        self.forward(row)
+        self.out.numpy()  #! numpy
+    def test(self, row, deep):
+        with torch.no_grad():
+            self.forward(row, deep)
+        self.out.numpy()
 """)
 
 
