@@ -32,6 +32,7 @@ def backward(frame: Frame, node: ast.AST, value: Value, arguments: Arguments | N
 def differentiate_by(frame: Frame, node: ast.AST, inputs: Value) -> None:
     """`autograd.grad(outputs, inputs)`: the inputs require grad too, or torch would raise."""
     note = frame.note(node, f"`{_text(node)}` differentiates with respect to it: it requires grad")
+    library.use(frame, node, inputs, Use.DIFFERENTIATED)
     for leaf in expressions.flatten(frame, inputs):
         # What came in through a call may have been made to require grad for this very purpose.
         lineage = lineage_of(leaf)

@@ -379,6 +379,17 @@ class Model(nn.Module):
         with torch.no_grad():
             self.forward(row, deep)
         self.out.numpy()
+=== weights of a step within a step are differentiated in the next one
+def adapt(batch, labels):
+    fast = list(net.parameters())
+    for _ in range(3):
+        loss = F.cross_entropy(net(batch), labels)
+        grads = torch.autograd.grad(loss, fast, create_graph=True)
+        fast = []
+        for weight, grad in zip(net.parameters(), grads):
+            weight.fast = weight - 0.1 * grad
+            fast.append(weight.fast)
+    return net(batch)
 """)
 
 
