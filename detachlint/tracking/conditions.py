@@ -120,6 +120,21 @@ def _narrow_call(frame: Frame, test: ast.Call, outcome: bool) -> None:
         _drop_tensor(frame, test.args[0])
 
 
+def asks_for_tensor(test: ast.expr, target: ast.expr) -> bool:
+    """`v is not None`, `isinstance(v, Tensor)`, `hasattr(v, "detach")`, of the value that `target` names."""
+    value = target.elts[-1] if isinstance(target, ast.Tuple) else target
+    if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.IsNot):
+        asked: ast.expr = test.left
+        fits = getattr(test.comparators[0], "value", ...) is None
+    elif isinstance(test, ast.Call) and test.args:
+        asked = test.args[0]
+        name = test.func.attr if isinstance(test.func, ast.Attribute) else getattr(test.func, "id", "")
+        fits = name == "is_tensor" or _asks_for_tensor(test) or (name == "hasattr" and _asks_for_detach(test))
+    else:
+        return False
+    return fits and isinstance(asked, ast.Name) and asked.id == getattr(value, "id", None)
+
+
 def _asks_for_tensor(test: ast.Call) -> bool:
     return len(test.args) == 2 and any(
         getattr(part, "attr", getattr(part, "id", "")) in ("Tensor", "Variable", "Parameter")

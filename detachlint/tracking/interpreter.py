@@ -9,7 +9,7 @@ keeps made in it learn whether their graph was spent meanwhile.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from detachlint.tracking import (
     accumulation,
@@ -179,6 +179,15 @@ def _for(frame: Frame, node: ast.For | ast.AsyncFor) -> None:
         _replace_rewritten(frame, node)
 
 
+def _unguarded(body: list[ast.stmt], target: ast.expr) -> Iterator[ast.stmt]:
+    """A loop's statements, and those that are left out only for an element that is no tensor."""
+    for part in body:
+        if isinstance(part, ast.If) and conditions.asks_for_tensor(part.test, target):
+            yield from part.body
+        else:
+            yield part
+
+
 def _replace_rewritten(frame: Frame, node: ast.For | ast.AsyncFor) -> None:
     """After `for key, value in d.items(): d[key] = f(value)` nothing old is in the dict.
 
@@ -196,7 +205,7 @@ def _replace_rewritten(frame: Frame, node: ast.For | ast.AsyncFor) -> None:
     if not isinstance(held, Container) or len(held.sites) != 1:
         return
     entry = f"{ast.unparse(base)}[{key.id}]"
-    for part in node.body:
+    for part in _unguarded(node.body, node.target):
         if isinstance(part, ast.Assign) and ast.unparse(part.targets[0]) == entry:
             containers.clear(frame, held.sites[0])
             frame.put(element(held.sites[0]), frame.analysis.seen.get(part.value, PLAIN))

@@ -390,6 +390,24 @@ def adapt(batch, labels):
             weight.fast = weight - 0.1 * grad
             fast.append(weight.fast)
     return net(batch)
+=== a dict rewritten for all that are tensors holds nothing old
+def masks(row, wanted):
+    found = {"a": net(row) if wanted else None, "b": net(row), "c": 1}
+    for key, value in found.items():
+        if value is not None:
+            found[key] = value.detach()
+    return found
+np.asarray(masks(x, True)["b"])
+outputs = {"a": net(x), "b": 2}
+for key, value in outputs.items():
+    if isinstance(value, torch.Tensor):
+        outputs[key] = value.cpu().detach().numpy()
+np.vstack([outputs["a"]])
+outputs = {"a": net(x), "b": 2}
+for key, value in outputs.items():
+    if key is not None:
+        outputs[key] = value.detach()
+np.vstack([outputs["a"]])  #! numpy
 """)
 
 
