@@ -52,9 +52,9 @@ def test_full_shows_code_trace_fix_and_page():
         "   |\n"
         " 4 |     total += loss\n"
         "   |     ^^^^^^^^^^^^^\n"
-        "  1. train.py:3: `loss.backward()` has consumed the graph\n"
+        "  1. line 3: `loss.backward()` has consumed the graph\n"
         "       loss.backward()\n"
-        "  2. train.py:4: the total outlives the iteration\n"
+        "  2. line 4: the total outlives the iteration\n"
         "  help: Detach what is added (--fix)\n"
         "        total += loss.detach()\n"
         "  more: detachlint --explain DTL301\n"
@@ -147,9 +147,24 @@ def test_carets_stand_under_wide_characters():
     assert cells(carets[: carets.index("^")]) == cells(shown[: shown.index("y.")])
 
 
+def test_steps_name_their_file_where_it_is_another_one():
+    first, second = FINDING.trace
+    said = reports.render(
+        "full", [replace(FINDING, trace=(replace(first, filename="nets.py"), second))], lines_of
+    )
+    assert "\n  1. nets.py:3: " in said
+    assert "\n  2. line 4: " in said
+    cells_of_one = replace(FINDING, filename="a.ipynb", cell=4)
+    steps = (replace(first, filename="a.ipynb", cell=2), replace(second, filename="a.ipynb", cell=4))
+    said = reports.render("full", [replace(cells_of_one, trace=steps)], lambda name, cell: [])
+    assert said.startswith("a.ipynb:cell 4:4:")
+    assert "\n  1. cell 2, line 3: " in said
+    assert "\n  2. line 4: " in said
+
+
 def test_a_file_that_is_gone():
     said = reports.render("full", [FINDING], lambda name, cell: [])
-    assert said.splitlines()[1].startswith("  1. train.py:3:")
+    assert said.splitlines()[1].startswith("  1. line 3:")
 
 
 def test_hostile_text_does_not_reach_the_terminal():
@@ -291,7 +306,7 @@ def test_places_in_a_notebook_name_the_cell():
         return split_lines(SOURCE)
 
     said = reports.render("full", [finding], cells_lines)
-    assert "  1. nb.ipynb:cell 5:3: spent\n       loss.backward()\n" in said
+    assert "  1. cell 5, line 3: spent\n       loss.backward()\n" in said
     assert set(asked) == {("nb.ipynb", 7), ("nb.ipynb", 5)}
     (found,) = json.loads(reports.render("json", [finding], cells_lines))
     assert (found["cell"], found["trace"][0]["cell"]) == (7, 5)

@@ -83,7 +83,7 @@ def test_the_page_shows_code_steps_and_fix():
     assert page.texts["h2"] == ["train.py 2 findings"]
     assert page.texts["h3"][0] == "DTL301 total += adds <i>a tensor</i> & more"
     assert page.texts["place"][0] == "line 7 in fit"
-    assert page.texts["elsewhere"] == ["nets.py"] * 2
+    assert page.texts["elsewhere"] == ["nets.py", "train.py"] * 2
     rows = [text for text in page.texts["row told"] if "loss" in text]
     assert rows[0] == "3    loss.backward()loss.backward() has consumed the graph"
     assert page.texts["mark"][0] == "total += loss"
@@ -111,7 +111,7 @@ def test_a_cell_of_a_notebook():
     step = replace(FINDING.trace[1], cell=2)
     page = Page(render("html", replace(FINDING, cell=3, trace=(step,), fix=None)))
     assert page.texts["place"] == ["cell 3, line 7 in fit"]
-    assert page.texts["elsewhere"] == ["train.py, cell 2"]
+    assert page.texts["elsewhere"] == ["train.py, cell 2", "train.py, cell 3"]
 
 
 def test_nothing_found():
@@ -203,27 +203,62 @@ def test_the_picture_holds_hostile_text():
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+needs_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, which is not installed")
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs a browser")
+def browser(tmp_path: Path, page: Path, *options: str) -> str:
+    quiet = (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--force-device-scale-factor=1",
+    )
+    command = [str(CHROMIUM), *quiet, f"--user-data-dir={tmp_path / 'profile'}", *options, page.as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+@needs_a_browser
 def test_the_filter_works_in_a_browser(tmp_path: Path) -> None:
     """The script runs under the page's own policy, and hides what is not chosen."""
     text = render("html", FINDING, replace(OTHER, filename="other.py"))
     unchecked = text.replace('checked value="DTL101"', 'value="DTL101"')
     for name, page in (("all", text), ("one", unchecked)):
         (tmp_path / f"{name}.html").write_text(page, encoding="utf-8")
-    options = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        f"--user-data-dir={tmp_path / 'profile'}",
-        "--dump-dom",
-    ]
 
     def hidden(name: str) -> list[str]:
-        command = [str(CHROMIUM), *options, f"file://{tmp_path / name}.html"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-        return re.findall(r"<(section|article) [^>]*hidden", done.stdout)
+        shown = browser(tmp_path, tmp_path / f"{name}.html", "--dump-dom")
+        return re.findall(r"<(section|article) [^>]*hidden", shown)
 
     assert hidden("all") == []
     assert hidden("one") == ["section", "article"]
+
+
+def screenshot(tmp_path: Path, page: Path, width: int, dark: bool):
+    """What a browser shows in a window of this width: rows of red, green and blue from 0 to 1."""
+    image = pytest.importorskip("matplotlib.image")
+    file = tmp_path / f"{page.stem}-{width}-{'dark' if dark else 'light'}.png"
+    scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
+    browser(tmp_path, page, scheme, f"--window-size={width},1100", f"--screenshot={file}")
+    return image.imread(file)[:, :, :3]
+
+
+@needs_a_browser
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_page_is_seen_whole_in_narrow_and_wide_windows(tmp_path: Path, dark: bool) -> None:
+    """Steps stand beside the code where there is room and below it where there is none; nothing sticks out."""
+    long = replace(FINDING, filename="a_folder/with_a_long_name/" * 3 + "train.py")
+    page = tmp_path / "page.html"
+    page.write_text(render("html", FINDING, OTHER, long), encoding="utf-8")
+    for width, beside in ((640, False), (1180, True)):
+        seen = screenshot(tmp_path, page, width, dark)
+        background = seen[2, 2]
+        assert seen.shape == (1100, width, 3)
+        assert (background.max() < 0.2) if dark else (background.min() > 0.9)
+        assert (seen[:, -8:] == background).all(), "something sticks out on the right"
+        red, green, blue = seen[:, :, 0], seen[:, :, 1], seen[:, :, 2]
+        strongly_blue = (blue - red > 0.3) & (blue > 0.5) & (green > 0.2)
+        steps = strongly_blue[seen.shape[0] // 4 :]  # below the boxes of the filter
+        columns = (steps.sum(axis=0) > 60).nonzero()[0]  # the line beside the steps, not a figure in the code
+        assert len(columns), "no step is seen"
+        assert (columns.min() > width / 3) == beside

@@ -65,18 +65,70 @@ async def client(lsp_client: LanguageClient, tmp_path: Path) -> AsyncIterator[No
     (tmp_path / ".git").mkdir()
     folder = types.WorkspaceFolder(from_fs_path(str(tmp_path)), "project")
     capabilities = client_capabilities("visual-studio-code")
-    await lsp_client.initialize_session(types.InitializeParams(capabilities, workspace_folders=[folder]))
+    asked = types.InitializeParams(
+        capabilities,
+        process_id=os.getpid(),
+        root_uri=folder.uri,
+        workspace_folders=[folder],
+        initialization_options={},  # what the generic client of the README sends when nothing is set
+        trace=types.TraceValue.Off,
+    )
+    await lsp_client.initialize_session(asked)
     yield
     await lsp_client.shutdown_session()
 
 
-@pytest_lsp.fixture(config=CONFIG, params=["neovim@v0.11", "emacs"])
+def helix() -> types.ClientCapabilities:
+    """What Helix says that it can do, as far as it concerns this server; it shows no related places."""
+    kinds = ["", "quickfix", "refactor", "refactor.extract", "refactor.inline", "refactor.rewrite"]
+    kinds += ["source", "source.organizeImports"]
+    return types.ClientCapabilities(
+        workspace=types.WorkspaceClientCapabilities(
+            apply_edit=True,
+            configuration=True,
+            workspace_folders=True,
+            workspace_edit=types.WorkspaceEditClientCapabilities(
+                document_changes=True, failure_handling=types.FailureHandlingKind.Abort
+            ),
+            did_change_watched_files=types.DidChangeWatchedFilesClientCapabilities(
+                dynamic_registration=True, relative_pattern_support=False
+            ),
+        ),
+        text_document=types.TextDocumentClientCapabilities(
+            hover=types.HoverClientCapabilities(content_format=[types.MarkupKind.Markdown]),
+            code_action=types.CodeActionClientCapabilities(
+                code_action_literal_support=types.ClientCodeActionLiteralOptions(
+                    types.ClientCodeActionKindOptions(kinds)
+                ),
+                is_preferred_support=True,
+                disabled_support=True,
+                data_support=True,
+                resolve_support=types.ClientCodeActionResolveOptions(["edit", "command"]),
+            ),
+            publish_diagnostics=types.PublishDiagnosticsClientCapabilities(version_support=True),
+        ),
+        window=types.WindowClientCapabilities(work_done_progress=True),
+        general=types.GeneralClientCapabilities(
+            position_encodings=[
+                types.PositionEncodingKind.Utf8,
+                types.PositionEncodingKind.Utf32,
+                types.PositionEncodingKind.Utf16,
+            ]
+        ),
+    )
+
+
+@pytest_lsp.fixture(config=CONFIG, params=["neovim@v0.11", "emacs", "helix"])
 async def other(
     lsp_client: LanguageClient, tmp_path: Path, request: pytest.FixtureRequest
 ) -> AsyncIterator[None]:
     """The clients of other editors, by what they say that they can do."""
-    capabilities = client_capabilities(request.param)
-    asked = types.InitializeParams(capabilities, root_uri=from_fs_path(str(tmp_path)))
+    capabilities = helix() if request.param == "helix" else client_capabilities(request.param)
+    uri = from_fs_path(str(tmp_path)) or ""
+    folders = [types.WorkspaceFolder(uri, "project")]
+    asked = types.InitializeParams(
+        capabilities, process_id=os.getpid(), root_uri=uri, root_path=str(tmp_path), workspace_folders=folders
+    )
     result = await lsp_client.initialize_session(asked)
     lsp_client.encoding = result.capabilities.position_encoding
     yield

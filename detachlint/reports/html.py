@@ -95,22 +95,26 @@ class _Page:
         yield f'<p class="place">{_safe(place)}</p>\n'
         steps = list(enumerate(finding.trace, 1))
         own = (finding.filename, finding.cell)
-        elsewhere = dict.fromkeys((step.filename, step.cell) for _, step in steps)
-        for place_of in [*(place for place in elsewhere if place != own), own]:
+        seen = dict.fromkeys((step.filename, step.cell) for _, step in steps)
+        places = [place for place in seen if place != own]
+        for place_of in [*places, own]:
+            if places:  # one listing alone needs no name: the heading has just said it
+                yield f'<p class="elsewhere">{_safe(self._name(place_of))}</p>\n'
             here = [(number, step) for number, step in steps if (step.filename, step.cell) == place_of]
             yield from self._listing(place_of, here, finding if place_of == own else None)
         yield from self._help(finding)
         yield "</article>\n"
+
+    def _name(self, place: tuple[str, int | None]) -> str:
+        filename, cell = place
+        return path_in(self.context.base, filename) + ("" if cell is None else f", cell {cell}")
 
     def _listing(
         self, place: tuple[str, int | None], steps: Sequence[tuple[int, Step]], finding: Finding | None
     ) -> Iterator[str]:
         lines = self.context.lines_of(*place)
         rows = {step.location.row for _, step in steps}
-        if finding is None:
-            cell = "" if place[1] is None else f", cell {place[1]}"
-            yield f'<p class="elsewhere">{_safe(path_in(self.context.base, place[0]) + cell)}</p>\n'
-        else:
+        if finding is not None:
             rows |= set(range(finding.location.row, finding.end_location.row + 1))
         shown = _with_context(rows, lines)
         yield '<div class="listing">\n'

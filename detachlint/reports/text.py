@@ -8,7 +8,7 @@ where the rule is explained.
        |
     14 |     total += loss
        |     ^^^^^^^^^^^^^
-      1. train.py:12:12: `loss.backward()` has consumed the graph
+      1. line 12: `loss.backward()` has consumed the graph
          loss.backward()
       help: Detach what is added
             total += loss.detach()
@@ -167,7 +167,7 @@ class _Page:
         """A step's place and sentence, and its line of source unless the frame has just shown it."""
         head = f"  {number}. "
         indent = " " * len(head)
-        place = f"{plain(line_of(step))}: "
+        place = f"{plain(_place(step, finding))}: "
         wrapped = textwrap.wrap(
             place + plain(step.text),
             self._width,
@@ -201,6 +201,14 @@ class _Page:
         indent = " " * (len(word) + 3)
         wrapped = textwrap.wrap(plain(text), self._width, initial_indent=indent, subsequent_indent=indent)
         return [f"  {painted} {wrapped[0].strip()}", *wrapped[1:]] if wrapped else []
+
+
+def _place(step: Step, finding: Finding) -> str:
+    """Where a step is, seen from its finding: other files are named, this one is not said again."""
+    if step.filename != finding.filename:
+        return line_of(step)
+    cell = "" if step.cell == finding.cell else f"cell {step.cell}, "
+    return f"{cell}line {step.location.row}"
 
 
 def _shortened(rows: Sequence[int]) -> list[int | None]:
