@@ -76,10 +76,12 @@ class Analysis:
     buffers: dict[Place, None] = field(default_factory=dict)
     inert: dict[Hashable, Value] = field(default_factory=dict)
     texts: dict[ast.AST, object] = field(default_factory=dict)
+    optimizers: dict[int, frozenset[int] | None] = field(default_factory=dict)
     undecided: dict[FunctionDefinition, None] = field(default_factory=dict)
     written: dict[ast.AST, dict[str, list[ast.expr]]] = field(default_factory=dict)
     work: int = 0
     writes: int = 0
+    training_calls: int = 0
     lines: int = 0
 
     def effects(self) -> tuple[int, ...]:
@@ -91,6 +93,7 @@ class Analysis:
             fates.noted,
             len(self.events),
             self.writes,
+            self.training_calls,
             len(self.hooks),
         )
 

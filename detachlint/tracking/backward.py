@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import expressions, library
+from detachlint.tracking import carrying, expressions, feeding, library
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.fates import Use, ancestors, spend
 from detachlint.tracking.values import Grad, Lineage, Value, grad_of, lineage_of
 
 
-def backward(frame: Frame, node: ast.AST, value: Value, arguments: Arguments | None = None) -> None:
-    """`value` is backpropagated at `node`."""
+def backward(
+    frame: Frame, node: ast.AST, value: Value, arguments: Arguments | None = None, into_leaves: bool = True
+) -> None:
+    """`value` is backpropagated at `node`; `into_leaves`: the gradients are added up in the parameters."""
     arguments = arguments or Arguments()
     retained = any(arguments.flag(name) is not False for name in ("retain_graph", "create_graph"))
     note = frame.note(node, f"`{_text(node)}` backpropagates it: it requires grad")
@@ -25,8 +27,11 @@ def backward(frame: Frame, node: ast.AST, value: Value, arguments: Arguments | N
     for leaf in expressions.flatten(frame, value):
         if grad_of(leaf) is not Grad.CLEAR or lineage_of(leaf) is not None:
             frame.analysis.facts.prove(lineage_of(leaf), note)
+        carrying.returned_to(frame, node, leaf)
+        if into_leaves:
+            feeding.differentiated(frame, node, lineage_of(leaf))
         if not retained:
-            spend(lineage_of(leaf), frame.live, frame.analysis.keys)
+            spend(lineage_of(leaf), frame.live, frame.analysis.facts)
 
 
 def differentiate_by(frame: Frame, node: ast.AST, inputs: Value) -> None:
@@ -40,6 +45,7 @@ def differentiate_by(frame: Frame, node: ast.AST, inputs: Value) -> None:
         made_here = _is_result(frame, lineage)
         if grad_of(leaf) is Grad.UNKNOWN and made_here and not came_in:
             frame.analysis.facts.prove(lineage_of(leaf), note)
+        carrying.returned_to(frame, node, leaf)
 
 
 def _is_result(frame: Frame, lineage: Lineage | None) -> bool:

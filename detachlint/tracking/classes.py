@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import expressions, imports, inlining, library
+from detachlint.tracking import expressions, feeding, imports, inlining, library
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.definitions import (
@@ -198,6 +198,8 @@ def _object_attribute(frame: Frame, base: Object, name: str) -> Value:
 
 def _tensor_attribute(frame: Frame, base: Tensor, name: str, node: ast.AST) -> Value:
     models = frame.analysis.models
+    if name == "grad":
+        feeding.handled(frame, base)
     result = models.attribute("torch.Tensor", name)
     if result is not None:
         if result == "cut":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import backward, classes, imports, interpreter, library, methods
+from detachlint.tracking import backward, carrying, classes, imports, interpreter, library, methods
 from detachlint.tracking.analysis import MAX_WORK, MAX_WORK_OF_ENTRY, Analysis, Frame
 from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition, SourceModule
 from detachlint.tracking.environment import State
@@ -150,6 +150,7 @@ def _finish(frame: Frame, definition: FunctionDefinition) -> None:
     _run_waiting_hooks(frame)
     for state in ends:
         analysis.fates.settle(state, 0)
+        carrying.leave(frame, definition, state)
         _export(frame, state)
 
 

@@ -11,8 +11,10 @@ remembers for which condition a place got which value, and a later test of it ta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ast
+from dataclasses import dataclass, replace
 
+from detachlint.tracking.consumption import Consumption, whole
 from detachlint.tracking.places import Place, element, is_item
 from detachlint.tracking.values import GradMode, Lineage, Value, join
 
@@ -34,18 +36,47 @@ class Switch:
     on: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """How the two sides of a condition differ: their values, and what only one of them has spent."""
+
+    places: dict[Place, Split]
+    spent_if_true: frozenset[Lineage] = frozenset()
+    spent_if_false: frozenset[Lineage] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A backward that waits for what becomes of the gradients it made.
+
+    `stepped` are the owners of the parameters that were stepped after it and before any other backward,
+    `zeroed` those whose gradients were cleared since; `later` are the graphs that were differentiated since.
+    `functions` are running. `lost`: what became of the gradients cannot be seen.
+    """
+
+    node: ast.AST
+    path: str
+    lineage: Lineage
+    stepped: frozenset[int] = frozenset()
+    zeroed: frozenset[int] = frozenset()
+    later: tuple[Lineage, ...] = ()
+    functions: frozenset[ast.AST] = frozenset()
+    lost: bool = False
+
+
 class State:
     """The environment at one point; copied at branches, joined where they meet."""
 
-    __slots__ = ("born", "cells", "evaluating", "mode", "spent", "splits", "switched")
+    __slots__ = ("born", "cells", "evaluating", "mode", "pending", "spent", "splits", "switched")
 
     def __init__(self, mode: GradMode = GradMode.ON) -> None:
         self.cells: dict[Place, Value] = {}
         self.born: dict[Place | int, int] = {}
-        self.spent: dict[Lineage, None] = {}
-        self.splits: dict[str, dict[Place, Split]] = {}
+        self.spent: dict[Lineage, bool] = {}
+        self.splits: dict[str, Sides] = {}
         self.evaluating: frozenset[int] = frozenset()
         self.switched: dict[int, Switch] = {}
+        self.pending: dict[ast.AST, Pending] = {}
         self.mode = mode
 
     def copy(self) -> State:
@@ -57,13 +88,19 @@ class State:
         other.splits = self.splits.copy()
         other.evaluating = self.evaluating
         other.switched = self.switched
+        other.pending = self.pending
         return other
 
     def assume(self, condition: str, outcome: bool) -> None:
         """Take back, for every place not written since, what it held on this side of `condition`."""
-        for place, split in self.splits.get(condition, {}).items():
+        sides = self.splits.get(condition)
+        if sides is None:
+            return
+        for place, split in sides.places.items():
             if self.cells.get(place) is split.joined:
                 self.cells[place] = split.when_true if outcome else split.when_false
+        for lineage in sides.spent_if_false if outcome else sides.spent_if_true:
+            self.spent.pop(lineage, None)
 
 
 def join_states(left: State | None, right: State | None, condition: str | None = None) -> State | None:
@@ -75,7 +112,7 @@ def join_states(left: State | None, right: State | None, condition: str | None =
         return left if right is None else right
     joined = State(left.mode if left.mode is right.mode else GradMode.ON)
     cells = joined.cells = left.cells.copy()
-    splits: dict[Place, Split] = {}
+    differ: list[Place] = []
     for place, value in right.cells.items():
         mine = cells.get(place)
         if mine is value:
@@ -83,9 +120,8 @@ def join_states(left: State | None, right: State | None, condition: str | None =
         if mine is None:
             cells[place] = _or_any(left, place, value)
             continue
-        cells[place] = together = join(mine, value)
-        if condition is not None:
-            splits[place] = Split(together, mine, value)
+        cells[place] = join(mine, value)
+        differ.append(place)
     for place in left.cells.keys() - right.cells.keys():
         cells[place] = _or_any(right, place, left.cells[place])
     joined.born = left.born.copy()
@@ -93,10 +129,15 @@ def join_states(left: State | None, right: State | None, condition: str | None =
         joined.born[key] = min(depth, joined.born.get(key, depth))
     joined.evaluating = left.evaluating & right.evaluating
     joined.switched = _join_switched(left.switched, right.switched)
+    joined.pending = _join_pending(left.pending, right.pending)
     joined.spent = {**left.spent, **right.spent}
     joined.splits = {k: v for k, v in left.splits.items() if right.splits.get(k) is v}
-    if condition is not None and splits:
-        joined.splits[condition] = splits
+    only_left, only_right = left.spent.keys() - right.spent.keys(), right.spent.keys() - left.spent.keys()
+    if only_left or only_right:
+        _keep_whole(joined, left, right)
+    if condition is not None and (differ or only_left or only_right):
+        splits = {place: Split(cells[place], left.cells[place], right.cells[place]) for place in differ}
+        joined.splits[condition] = Sides(splits, frozenset(only_left), frozenset(only_right))
     return joined
 
 
@@ -106,6 +147,36 @@ def _join_switched(left: dict[int, Switch], right: dict[int, Switch]) -> dict[in
         return left
     newer = {key: told for key, told in right.items() if key not in left or left[key].when < told.when}
     return {**left, **newer} if newer else left
+
+
+def _join_pending(left: dict[ast.AST, Pending], right: dict[ast.AST, Pending]) -> dict[ast.AST, Pending]:
+    """The backwards that wait on either path, with what either path did with their gradients."""
+    if left is right or not right:
+        return left
+    return {**right, **{node: _together(waiting, right.get(node)) for node, waiting in left.items()}}
+
+
+def _together(one: Pending, other: Pending | None) -> Pending:
+    if other is None or one == other:
+        return one
+    return replace(
+        one,
+        stepped=one.stepped | other.stepped,
+        zeroed=one.zeroed | other.zeroed,
+        later=max(one.later, other.later, key=len),
+        lost=one.lost or other.lost,
+    )
+
+
+def _keep_whole(joined: State, left: State, right: State) -> None:
+    """What was whole on either path is whole where they meet, though its old graph is spent on the other."""
+    sides = [(left.cells, Consumption(left.spent)), (right.cells, Consumption(right.spent))]
+    together = Consumption(joined.spent)
+    for place, value in joined.cells.items():
+        if not together.of(value):
+            continue
+        if not any(place in cells and consumption.of(cells[place]) for cells, consumption in sides):
+            joined.cells[place] = whole(value)
 
 
 def _or_any(other: State, place: Place, value: Value) -> Value:

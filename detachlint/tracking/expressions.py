@@ -19,6 +19,7 @@ from detachlint.tracking import (
     calls,
     classes,
     conditions,
+    consumption,
     containers,
     imports,
     keeping,
@@ -87,11 +88,12 @@ def derive(
     if not hanging:
         if grad is Grad.CLEAR:
             return CLEAR
-        lineage = Lineage(key)
-    elif len(hanging) == 1 and not summed:
+        lineage = Lineage(key, tracks=grad is Grad.TRACKS)
+    elif len(hanging) == 1 and not summed and (view or not consumption.is_carried(hanging[0])):
         lineage = hanging[0]
     else:
-        lineage = Lineage(key, tuple(dict.fromkeys(hanging)), summed=summed)
+        parents = tuple(dict.fromkeys(hanging))
+        lineage = Lineage(key, parents, summed=summed, tracks=grad is Grad.TRACKS)
     if grad is Grad.UNKNOWN and lineage.key == key:
         proven = frame.analysis.facts.tracking.get(key)
         if proven is not None:
@@ -234,7 +236,8 @@ def bent(frame: Frame, node: ast.AST, value: Value) -> Value:
     lineage = lineage_of(value)
     if lineage is None or not lineage.summed:
         return value
-    return with_lineage(value, Lineage(frame.analysis.keys("operation", node), (lineage,)))
+    key = frame.analysis.keys("operation", node)
+    return with_lineage(value, Lineage(key, (lineage,), tracks=lineage.tracks))
 
 
 _CONVERSIONS = re.compile(r"%(?:\(\w+\))?[-+ #0]*[\d.*]*([a-zA-Z])")

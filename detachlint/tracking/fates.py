@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 
 from detachlint.tracking.environment import State
 from detachlint.tracking.events import Event
+from detachlint.tracking.facts import Facts
 from detachlint.tracking.places import Keys, Place
 from detachlint.tracking.values import Grad, Lineage, Origin, Tensor
 
@@ -128,11 +129,13 @@ def ancestors(lineage: Lineage | None) -> Iterable[Lineage]:
 _NODES = ("call", "operation", "hook")
 
 
-def spend(lineage: Lineage | None, state: State, keys: Keys) -> None:
+def spend(lineage: Lineage | None, state: State, facts: Facts) -> None:
     """A backward consumed this graph: the results of operations, not the leaves that they began with."""
     for ancestor in ancestors(lineage):
-        if ancestor.key >= 0 and _is_node(ancestor, keys):
-            state.spent[ancestor] = None
+        if ancestor.key >= 0 and _is_node(ancestor, facts.keys):
+            state.spent[ancestor] = ancestor.tracks or ancestor.key in facts.tracking
+        elif ancestor.carried is not None:
+            state.spent[ancestor] = True
 
 
 def _is_node(lineage: Lineage, keys: Keys) -> bool:

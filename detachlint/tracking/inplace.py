@@ -8,16 +8,30 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import accumulation, expressions, keeping, passages, targets, tracked
+from detachlint.tracking import (
+    accumulation,
+    consumption,
+    containers,
+    expressions,
+    keeping,
+    passages,
+    targets,
+    tracked,
+)
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.definitions import FunctionDefinition
 from detachlint.tracking.fates import ancestors
 from detachlint.tracking.places import OUTSIDE, Place
 from detachlint.tracking.values import (
+    CLEAR,
     NONE,
+    Container,
     Grad,
+    Sequence,
     Tensor,
+    Tuple,
+    Unknown,
     Value,
     grad_of,
     lineage_of,
@@ -66,6 +80,28 @@ def written_into(
         keeping.keep(frame, _statement(frame, node), sink, text, leaf, written, place, born)
     frame.put(place, keeping.marked(frame, node, result, place))
     return result
+
+
+def cut_elements(frame: Frame, loop: ast.For | ast.AsyncFor) -> None:
+    """After `for h in hidden: h.detach_()` nothing that `hidden` holds has a graph."""
+    name, place = loop.target, targets.place_of(frame, loop.iter)
+    if not isinstance(name, ast.Name) or place is None:
+        return
+    cuts = [
+        part
+        for statement in loop.body
+        for part in ast.walk(statement)
+        if isinstance(part, ast.Attribute) and part.attr == "detach_"
+    ]
+    element = frame.get(targets.name_place(frame, name.id))
+    held = frame.get(place)
+    if not cuts or held is None or element is None or grad_of(element) is not Grad.CLEAR:
+        return
+    if isinstance(held, Container):
+        for inner in containers.places(frame, held):
+            frame.put(inner, CLEAR)
+    elif isinstance(held, (Tuple, Sequence, Tensor, Unknown)):
+        frame.put(place, consumption.each(held, lambda _: CLEAR))
 
 
 def _averaged(frame: Frame, node: ast.AST, receiver: Tensor, how: str) -> None:

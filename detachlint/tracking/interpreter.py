@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 from detachlint.tracking import (
     accumulation,
+    carrying,
     classes,
     conditions,
     containers,
@@ -20,6 +21,7 @@ from detachlint.tracking import (
     hints,
     imports,
     inlining,
+    inplace,
     library,
     modes,
     passages,
@@ -177,6 +179,7 @@ def _for(frame: Frame, node: ast.For | ast.AsyncFor) -> None:
     _loop(frame, node, enter, endless=False)
     if frame.state is not None:
         _replace_rewritten(frame, node)
+        inplace.cut_elements(frame, node)
 
 
 def _unguarded(body: list[ast.stmt], target: ast.expr) -> Iterator[ast.stmt]:
@@ -248,6 +251,7 @@ def _loop(
             end = join_states(end, state)
         if end is not None:
             frame.analysis.fates.settle(end, frame.depth)
+            carrying.hand_on(frame, node, head, end)
         frame.depth -= 1
         frame.loops.pop()
         exits = loop.breaks

@@ -13,8 +13,10 @@ from collections.abc import Sequence as Many
 from detachlint.models import Call
 from detachlint.tracking import (
     backward,
+    carrying,
     containers,
     expressions,
+    feeding,
     inplace,
     methods,
     modes,
@@ -83,7 +85,10 @@ def _construct(
         origin, lineage = origin_of(derived), lineage_of(derived)
         grad = derived.grad if isinstance(derived, Tensor) else Grad.CLEAR
         return Object(name, key, grad, origin, lineage)
-    return Object(name, frame.site(node, "object"))
+    made = Object(name, frame.site(node, "object"))
+    if kind == "optimizer":
+        feeding.optimizer_made(frame, made.key, arguments.get(0, "params"))
+    return made
 
 
 def _module(frame: Frame, name: str, key: int, parameters: bool, arguments: Arguments) -> Module:
@@ -267,7 +272,7 @@ def _fresh_tensor(frame: Frame, node: ast.AST, name: str, arguments: Arguments) 
 
 def _autograd_grad(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
     outputs = arguments.get(0, "outputs") or PLAIN
-    backward.backward(frame, node, outputs, arguments)
+    backward.backward(frame, node, outputs, arguments, into_leaves=False)
     backward.differentiate_by(frame, node, arguments.get(1, "inputs") or PLAIN)
     if arguments.flag("create_graph") is False:
         return Sequence(CLEAR)
@@ -334,11 +339,20 @@ def call_module(frame: Frame, node: ast.AST, module: Module, arguments: Argument
         return from_result(frame, node, klass.call, operands)
     if isinstance(module.child, Instance) and klass is not None and not operands:
         return _derived(frame, node, operands)
+    opaque = not _passes_gradients(module)
     trainable = Grad.CLEAR if frame.is_frozen(module.key) else module.trainable
-    value = module_output(frame, node, trainable, operands, module.key)
+    value = module_output(frame, node, trainable, operands, module.key, opaque=opaque)
     if klass is not None and klass.target:
         return objectives.compared(frame, node, klass.target, arguments, value)
     return value
+
+
+def _passes_gradients(module: Module) -> bool:
+    """Whether what goes into a module surely gets its gradient: into torch's own, made of torch's own."""
+    inner = module.child
+    return module.name.startswith("torch.nn.") and (
+        inner is None or (isinstance(inner, Module) and _passes_gradients(inner))
+    )
 
 
 def module_output(
@@ -348,6 +362,7 @@ def module_output(
     operands: Many[Value],
     module: int | None = None,
     sure: bool = False,
+    opaque: bool = True,
 ) -> Value:
     """The output of a module with parameters that require grad, or not, on these inputs."""
     if not frame.grad_on:
@@ -358,9 +373,10 @@ def module_output(
     hanging = tuple(lineage for lineage in map(lineage_of, operands) if lineage is not None)
     call = Lineage(module) if module is not None else None
     # An output that tracks by itself says nothing of the inputs: one ingredient, whatever there are.
-    own = 1 if trainable is Grad.TRACKS else 0
-    lineage = Lineage(frame.analysis.keys("call", node), hanging, call=call, arity=own)
-    if trainable is Grad.TRACKS:
+    own = trainable is Grad.TRACKS
+    key = frame.analysis.keys("call", node)
+    lineage = Lineage(key, hanging, call=call, arity=1 if own else 0, tracks=own, opaque=opaque)
+    if own:
         text = f"the output of `{_callee(node)}` requires grad: it is a module with trainable parameters"
         return Tensor(Grad.TRACKS, frame.origin(node, text), lineage)
     derived = expressions.derive(frame, node, operands)
@@ -377,6 +393,8 @@ def escape(frame: Frame, node: ast.AST, values: Many[Value]) -> None:
     """These values were handed to code that cannot be seen."""
     for value in values:
         use(frame, node, value, Use.ESCAPED)
+        carrying.expose(frame, value)
+    feeding.lost(frame, list(values))
 
 
 def use(frame: Frame, node: ast.AST, value: Value, kind: Use, limit: int = 5) -> None:

@@ -8,8 +8,10 @@ from dataclasses import replace
 from detachlint.tracking import (
     backward,
     calls,
+    carrying,
     classes,
     expressions,
+    feeding,
     inlining,
     inplace,
     library,
@@ -63,6 +65,8 @@ _STORE = frozenset({"append", "extend", "add", "insert", "appendleft", "put", "p
 
 def call_method(frame: Frame, node: ast.AST, receiver: Value, name: str, arguments: Arguments) -> Value:
     """`receiver.name(...)`, by what the receiver is."""
+    if name in feeding.NOTICED:
+        feeding.noticed(frame, receiver, name, arguments.positional)
     if isinstance(receiver, Tensor):
         return _tensor_method(frame, node, receiver, name, arguments)
     if isinstance(receiver, (Container, Tuple, Sequence)):
@@ -129,7 +133,7 @@ def switch(frame: Frame, value: Value, flag: Value | None) -> bool | None:
 
 def freeze(frame: Frame, value: Value) -> None:
     """A parameter, or all parameters of a module, were told not to require grad."""
-    for key in _owners(frame, value):
+    for key in owners(frame, value):
         frame.switch(key, on=False)
         if not _is_optional(frame, key):
             frame.analysis.facts.frozen[key] = None
@@ -143,21 +147,21 @@ def _is_optional(frame: Frame, key: int) -> bool:
 
 def thaw(frame: Frame, value: Value) -> None:
     """A parameter, or all parameters of a module, were told to require grad."""
-    for key in _owners(frame, value):
+    for key in owners(frame, value):
         frame.switch(key, on=True)
         frame.analysis.facts.thawed[key] = None
 
 
-def _owners(frame: Frame, value: Value, limit: int = 4) -> list[int]:
+def owners(frame: Frame, value: Value, limit: int = 4) -> list[int]:
     """The modules whose parameters are meant: the value itself and the modules it is made of."""
     if limit == 0:
         return []
     if isinstance(value, Instance):
         parts = classes.held(frame, value)
-        inner = [key for part in parts for key in _owners(frame, part, limit - 1)]
+        inner = [key for part in parts for key in owners(frame, part, limit - 1)]
         return [*value.sites, *inner]
     if isinstance(value, Module):
-        return [value.key, *(_owners(frame, value.child, limit - 1) if value.child is not None else ())]
+        return [value.key, *(owners(frame, value.child, limit - 1) if value.child is not None else ())]
     if isinstance(value, Unknown):
         return [value.key]
     lineage = lineage_of(value)
@@ -169,10 +173,10 @@ def _owners(frame: Frame, value: Value, limit: int = 4) -> list[int]:
 
 def parameters(frame: Frame, node: ast.AST, owner: Value, kind: str) -> Value:
     """The parameters of a module: leaves that require grad, which remember whose they are."""
-    frozen = any(frame.is_frozen(key) for key in _owners(frame, owner))
-    owners = _owners(frame, owner) or [frame.analysis.keys("call", node)]
+    frozen = any(frame.is_frozen(key) for key in owners(frame, owner))
+    found = owners(frame, owner) or [frame.analysis.keys("call", node)]
     keys = frame.analysis.keys
-    lineage = Lineage(-1, tuple(Lineage(keys(PARAMETERS, owner)) for owner in owners))
+    lineage = Lineage(-1, tuple(Lineage(keys(PARAMETERS, owner)) for owner in found))
     origin = frame.origin(node, "a module's parameters require grad")
     grad = Grad.CLEAR if frozen else Grad.TRACKS
     leaf = Tensor(grad, None if frozen else origin, lineage, leaf=True)
@@ -236,7 +240,7 @@ def _module_specific(
 def _register_hook(frame: Frame, node: ast.AST, receiver: Value, arguments: Arguments) -> Value:
     hook = arguments.get(0, "hook")
     if isinstance(hook, (Function, Partial)):
-        frame.analysis.hooks.append(Hook(node, hook, receiver, frozenset(_owners(frame, receiver))))
+        frame.analysis.hooks.append(Hook(node, hook, receiver, frozenset(owners(frame, receiver))))
     return frame.analysis.unknown(frame.analysis.keys("call", node))
 
 
@@ -244,7 +248,7 @@ def called(frame: Frame, module: Value) -> None:
     """A module is called: its forward hooks run, and those of the modules in it."""
     if not frame.analysis.hooks:
         return
-    keys = set(_owners(frame, module))
+    keys = set(owners(frame, module))
     for hook in list(frame.analysis.hooks):
         if any(_is_within(frame, inner, keys) for inner in hook.modules):
             hook.seen = True
@@ -332,7 +336,7 @@ def _output_of(frame: Frame, node: ast.AST, instance: Instance, value: Value) ->
         return value
     parents = (value.lineage,) if value.lineage is not None else ()
     key = frame.analysis.keys("operation", node)
-    return replace(value, lineage=Lineage(key, parents, call=Lineage(instance.sites[0])))
+    return replace(value, lineage=Lineage(key, parents, call=Lineage(instance.sites[0]), tracks=True))
 
 
 def _instance_method(
@@ -368,6 +372,7 @@ def _inherited_method(
     callee = classes.instance_attribute(frame, receiver, name, node)
     if isinstance(callee, Method):
         callee = frame.analysis.unknown(frame.analysis.keys("part", callee.name))
+    carrying.expose(frame, receiver)
     return calls.call_value(frame, node, callee, arguments)
 
 
@@ -491,7 +496,7 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
     origin = Lineage(callee.key) if isinstance(callee, Unknown) else None
     # `scaler.scale(loss)` is the loss, scaled: what proves the one proves the other.
     scales = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "scale"
-    lineage = Lineage(key, hanging, call=origin, arity=0 if scales else len(values))
+    lineage = Lineage(key, hanging, call=origin, arity=0 if scales else len(values), opaque=not scales)
     facts = frame.analysis.facts
     for offset in frame.analysis.offsets_of(key):
         frame.live.cells.pop((key, offset), None)

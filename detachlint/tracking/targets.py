@@ -8,6 +8,7 @@ from detachlint.tracking import (
     accumulation,
     containers,
     expressions,
+    feeding,
     inlining,
     inplace,
     keeping,
@@ -100,6 +101,8 @@ def _assign_attribute(frame: Frame, target: ast.Attribute, value: Value) -> None
     if target.attr == "requires_grad":
         _switch_grad(frame, target, base, value)
         return
+    if target.attr == "grad":
+        feeding.handled(frame, base)
     if target.attr in ("data", "grad") and isinstance(base, (Tensor, Unknown)):
         return
     store_attribute(frame, target, base, target.attr, value)
@@ -256,7 +259,16 @@ def rebind(frame: Frame, node: ast.AST, value: Value) -> None:
 
 
 def delete(frame: Frame, target: ast.expr) -> None:
-    """`del target`."""
+    """`del target`; `del items[:]` empties a list."""
+    if isinstance(target, ast.Subscript) and _is_everything(target.slice):
+        held = _known(frame, target.value)
+        for site in held.sites if isinstance(held, Container) and len(held.sites) == 1 else ():
+            containers.clear(frame, site)
+        return
     place = place_of(frame, target)
     if place is not None and isinstance(target, ast.Name):
         frame.live.cells.pop(place, None)
+
+
+def _is_everything(index: ast.expr) -> bool:
+    return isinstance(index, ast.Slice) and index.lower is None and index.upper is None

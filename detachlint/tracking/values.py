@@ -68,7 +68,8 @@ class Lineage:
 
     `key` names the definition across contexts and rounds (see `Keys`). `place` is set where the value
     was read from, or kept in, a place whose fate matters. `summed` marks sums, whose backward speaks for
-    their summands too.
+    their summands too. `tracks` marks results that require grad, `opaque` those of code that cannot be seen,
+    of which nobody knows whether a backward gets through.
     """
 
     key: int
@@ -79,6 +80,23 @@ class Lineage:
     arity: int = 0
     entered: Entry | None = None
     left: Exit | None = None
+    tracks: bool = False
+    opaque: bool = False
+    carried: Carry | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Carry:
+    """A value goes on to the next iteration of a loop, or to the next call of a method.
+
+    `spent`: a backward has consumed its graph there. Without, the mark says the opposite: what looks spent
+    here was so on another path only.
+    """
+
+    spent: bool
+    name: str = ""
+    path: str = ""
+    node: ast.AST | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,17 +163,22 @@ class Module:
     trainable: Grad
     key: int
     child: Value | None = None
+    alone: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """An instance of a library class that the models know by its dotted name."""
+    """An instance of a library class that the models know by its dotted name.
+
+    `alone` says, here as of a module, that it is this one on all paths.
+    """
 
     name: str
     key: int
     grad: Grad = Grad.CLEAR
     origin: Origin | None = field(default=None, compare=False)
     lineage: Lineage | None = field(default=None, compare=False)
+    alone: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +367,8 @@ def join_lineage(left: Lineage | None, right: Lineage | None) -> Lineage | None:
         return right
     if right is None:
         return left
-    if left.key == right.key and left.place == right.place and left.parents == right.parents:
+    same = left.key == right.key and left.place == right.place and left.carried is right.carried
+    if same and left.parents == right.parents:
         return left
     return Lineage(-1, (left, right))
 
@@ -389,10 +413,13 @@ def _join_same(left: Value, right: Value) -> Value | None:
     if isinstance(left, Instance) and isinstance(right, Instance) and left.klass is right.klass:
         return Instance(_join_sites(left.sites, right.sites), left.klass)
     if isinstance(left, Module) and isinstance(right, Module):
-        return left if left.trainable >= right.trainable else right
+        stronger_module = left if left.trainable >= right.trainable else right
+        alone = left.alone and right.alone and left.key == right.key
+        return stronger_module if stronger_module.alone is alone else replace(stronger_module, alone=alone)
     if isinstance(left, Object) and isinstance(right, Object) and left.name == right.name:
         stronger = left if left.grad >= right.grad else right
-        return replace(stronger, lineage=join_lineage(left.lineage, right.lineage))
+        alone = left.alone and right.alone and left.key == right.key
+        return replace(stronger, lineage=join_lineage(left.lineage, right.lineage), alone=alone)
     return left if left == right else None
 
 

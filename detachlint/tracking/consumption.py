@@ -1,0 +1,105 @@
+"""Whether a value hangs on a graph that a backward has consumed.
+
+A second backward that comes there raises. `State.spent` says which definitions were consumed, and of each
+whether it surely required grad. That is known per path: after `if last: loss.backward(); h = h.detach()`
+the old graph of `h` is spent on the one path, and `h` has it on the other. So where paths meet that differ in
+what is spent, a value that was whole on each of them is marked as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from detachlint.tracking.values import (
+    Carry,
+    Lineage,
+    Object,
+    Sequence,
+    Tensor,
+    Tuple,
+    Unknown,
+    Value,
+    lineage_of,
+    with_lineage,
+)
+
+_WHOLE = Carry(spent=False)
+
+
+class Consumption:
+    """Asks about many values at one point of the program; graphs are walked once.
+
+    `marks`: what was carried over from an earlier iteration counts too.
+    """
+
+    def __init__(self, spent: Mapping[Lineage, bool], marks: bool = True) -> None:
+        self._spent = spent
+        self._marks = marks
+        self._whole: set[Lineage] = set()
+
+    def of(self, value: Value) -> bool:
+        """Whether differentiating `value`, or one of a tuple's items, would meet a consumed graph."""
+        return any(self.of_lineage(lineage_of(part)) for part in parts(value))
+
+    def of_lineage(self, lineage: Lineage | None) -> bool:
+        """Whether a backward from here would meet a consumed graph."""
+        seen: set[Lineage] = set()
+        stack = [lineage] if lineage is not None else []
+        while stack:
+            current = stack.pop()
+            if current in seen or current in self._whole:
+                continue
+            if self._spent.get(current):
+                return True
+            if self._marks and current.carried is not None and current.carried.spent:
+                return True
+            seen.add(current)
+            if current.carried is None and not current.opaque:
+                stack.extend(current.parents)
+        self._whole |= seen
+        return False
+
+
+def parts(value: Value) -> Iterator[Value]:
+    """A value's tensors: itself, or the items of tuples."""
+    if isinstance(value, Tuple):
+        for item in value.items:
+            yield from parts(item)
+    elif isinstance(value, Sequence):
+        yield from parts(value.element)
+    elif isinstance(value, (Tensor, Unknown, Object)):
+        yield value
+
+
+def each(value: Value, change: Callable[[Value], Value]) -> Value:
+    """The value with its tensors changed."""
+    if isinstance(value, Tuple):
+        return replace(value, items=tuple(each(item, change) for item in value.items))
+    if isinstance(value, Sequence):
+        return replace(value, element=each(value.element, change))
+    return change(value)
+
+
+def whole(value: Value) -> Value:
+    """The value, of which it is known that its graph is not consumed on the path where it is held."""
+    return each(value, lambda part: carried(part, _WHOLE))
+
+
+def carried(value: Value, carry: Carry) -> Value:
+    """The value with a mark on its way."""
+    lineage = lineage_of(value)
+    return value if lineage is None else with_lineage(value, Lineage(-1, (lineage,), carried=carry))
+
+
+def is_carried(lineage: Lineage) -> bool:
+    """Whether this is a value as it came from the iteration before, on one path at least."""
+    stack, seen = [lineage], set[Lineage]()
+    while stack:
+        current = stack.pop()
+        if current.carried is not None:
+            return True
+        if current.key < 0 and current not in seen:
+            seen.add(current)
+            stack.extend(current.parents)
+    return False

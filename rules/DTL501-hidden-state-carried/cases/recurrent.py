@@ -1,0 +1,214 @@
+"""Recurrent networks over the chunks of a long sequence."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Tagger(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(11, 6)
+        self.rnn = nn.GRU(6, 8)
+        self.head = nn.Linear(8, 11)
+
+    def forward(self, tokens, hidden):
+        output, hidden = self.rnn(self.embed(tokens), hidden)
+        return self.head(output), hidden
+
+
+def chunks(steps):
+    for _ in range(steps):
+        yield torch.randint(11, (5, 2)), torch.randint(11, (5, 2))
+
+
+def cut(state):
+    if isinstance(state, torch.Tensor):
+        return state.detach()
+    return tuple(cut(part) for part in state)
+
+
+def bad_hidden_of_a_model(steps):
+    model = Tagger()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    criterion = nn.CrossEntropyLoss()
+    hidden = torch.zeros(1, 2, 8)
+    for tokens, targets in chunks(steps):
+        optimizer.zero_grad()
+        logits, hidden = model(tokens, hidden)  # DTL501
+        loss = criterion(logits.flatten(0, 1), targets.flatten())
+        loss.backward()
+        optimizer.step()
+
+
+def bad_pair_of_an_lstm(steps):
+    lstm = nn.LSTM(3, 4)
+    state = None
+    for _ in range(steps):
+        output, state = lstm(torch.randn(5, 2, 3), state)  # DTL501
+        output.pow(2).mean().backward()
+
+
+def bad_cell_in_a_while(steps):
+    cell, head = nn.GRUCell(3, 4), nn.Linear(4, 1)
+    optimizer = torch.optim.Adam([*cell.parameters(), *head.parameters()], lr=0.01)
+    state = torch.zeros(2, 4)
+    done = 0
+    while done < steps:
+        state = cell(torch.randn(2, 3), state)  # DTL501
+        loss = F.mse_loss(head(state), torch.ones(2, 1))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        done += 1
+
+
+def bad_previous_output_as_input(steps):
+    net = nn.Linear(4, 2)
+    previous = torch.zeros(3, 2)
+    losses = []
+    for _ in range(steps):
+        frame = torch.cat([torch.randn(3, 2), previous], dim=1)  # DTL501
+        previous = net(frame)
+        loss = previous.abs().mean()
+        loss.backward()
+        losses.append(loss.item())
+    return losses
+
+
+def bad_state_carried_over_windows(steps):
+    cell, head = nn.RNNCell(3, 4), nn.Linear(4, 1)
+    state = torch.zeros(2, 4)
+    for _ in range(steps):
+        loss = 0.0
+        for _ in range(3):
+            state = cell(torch.randn(2, 3), state)  # DTL501
+            loss = loss + head(state).pow(2).mean()
+        loss.backward()
+
+
+def bad_total_differentiated_every_time(steps):
+    model = nn.Linear(3, 1)
+    total = torch.zeros(())
+    for _ in range(steps):
+        total = total + model(torch.randn(2, 3)).pow(2).mean()  # DTL501
+        total.backward()
+
+
+def good_state_from_a_helper(steps):
+    model = Tagger()
+    hidden = torch.zeros(1, 2, 8)
+    for tokens, targets in chunks(steps):
+        hidden = cut(hidden)
+        logits, hidden = model(tokens, hidden)
+        F.cross_entropy(logits.flatten(0, 1), targets.flatten()).backward()
+
+
+def good_pair_detached_in_place(steps):
+    lstm = nn.LSTM(3, 4)
+    state = None
+    for _ in range(steps):
+        output, state = lstm(torch.randn(5, 2, 3), state)
+        output.pow(2).mean().backward()
+        for part in state:
+            part.detach_()
+
+
+def good_pair_taken_apart(steps):
+    lstm = nn.LSTM(3, 4)
+    h, c = torch.zeros(1, 2, 4), torch.zeros(1, 2, 4)
+    for _ in range(steps):
+        output, (h, c) = lstm(torch.randn(5, 2, 3), (h, c))
+        output.pow(2).mean().backward()
+        h, c = h.detach(), c.detach()
+
+
+def good_unrolled_in_one_backward(steps):
+    cell, head = nn.GRUCell(3, 4), nn.Linear(4, 1)
+    for _ in range(steps):
+        state = torch.zeros(2, 4)
+        loss = 0.0
+        for _ in range(4):
+            state = cell(torch.randn(2, 3), state)
+            loss = loss + head(state).pow(2).mean()
+        loss.backward()
+
+
+def good_truncated_windows(steps):
+    cell, head = nn.GRUCell(3, 4), nn.Linear(4, 1)
+    optimizer = torch.optim.SGD([*cell.parameters(), *head.parameters()], lr=0.1)
+    state, loss = torch.zeros(2, 4), 0.0
+    for step in range(steps):
+        state = cell(torch.randn(2, 3), state)
+        loss = loss + head(state).pow(2).mean()
+        if step % 3 == 2:
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            state, loss = state.detach(), 0.0
+
+
+def good_truncated_by_the_step_before(steps):
+    cell, head = nn.GRUCell(3, 4), nn.Linear(4, 1)
+    state, loss = torch.zeros(2, 4), 0.0
+    for step in range(steps):
+        if step > 0 and step % 2 == 0:
+            loss.backward()
+            loss = 0.0
+            state.detach_()
+        state = cell(torch.randn(2, 3), state)
+        loss = loss + head(state).abs().mean()
+
+
+def good_same_flag_twice(steps):
+    model, hidden = Tagger(), torch.zeros(1, 2, 8)
+    training = steps > 1
+    for tokens, targets in chunks(steps):
+        logits, hidden = model(tokens, hidden)
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        if training:
+            loss.backward()
+        if training:
+            hidden = hidden.detach()
+
+
+def good_generation_after_training(steps):
+    model = Tagger()
+    tokens = torch.zeros(1, 2, dtype=torch.long)
+    hidden = torch.zeros(1, 2, 8)
+    logits, _ = model(tokens, hidden)
+    logits.mean().backward()
+    for _ in range(steps):
+        logits, hidden = model(tokens, hidden)
+        tokens = logits[-1:].argmax(dim=2)
+    return tokens
+
+
+def good_state_from_a_warm_up(steps):
+    lstm = nn.LSTM(3, 4)
+    for _ in range(steps):
+        with torch.no_grad():
+            _, state = lstm(torch.randn(5, 2, 3))
+        output, state = lstm(torch.randn(5, 2, 3), state)
+        output.pow(2).mean().backward()
+
+
+def good_numbers_of_the_state(steps):
+    cell, state, seen = nn.GRUCell(3, 4), torch.zeros(2, 4), []
+    for _ in range(steps):
+        new = cell(torch.randn(2, 3), state)
+        new.pow(2).mean().backward()
+        seen.append(new.norm().item())
+        state = torch.tensor(new.tolist())
+    return seen
+
+
+def good_whole_episode_differentiated_at_its_end(steps):
+    cell, state, values = nn.GRUCell(3, 4), torch.zeros(2, 4), []
+    for step in range(steps):
+        state = cell(torch.randn(2, 3), state)
+        values.append(state.mean())
+        if step % 3 == 2:
+            torch.stack(values).sum().backward()
+            del values[:]
+            state = torch.zeros(2, 4)

@@ -1,0 +1,168 @@
+"""Layers and objects that keep their state themselves: spiking neurons, memories, trainers."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Leaky(nn.Module):
+    """A layer of neurons that leak and keep their potential from call to call."""
+
+    def __init__(self):
+        super().__init__()
+        self.weights = nn.Linear(4, 3)
+        self.potential = torch.zeros(2, 3)
+
+    def forward(self, x):
+        self.potential = 0.9 * self.potential + self.weights(x)  # DTL501
+        return torch.sigmoid(self.potential)
+
+
+class Resettable(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weights = nn.Linear(4, 3)
+        self.potential = None
+
+    def reset(self):
+        self.potential = None
+
+    def forward(self, x):
+        if self.potential is None:
+            self.potential = torch.zeros(2, 3)
+        self.potential = 0.9 * self.potential + self.weights(x)
+        return torch.sigmoid(self.potential)
+
+
+class Memory(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.write = nn.Linear(4, 3)
+        self.slots = torch.zeros(2, 3)
+
+    def forward(self, x):
+        read = self.write(x) * torch.sigmoid(self.slots)
+        self.slots = read.detach()
+        return read
+
+
+class Emptied(nn.Module):
+    """`zero_` empties the memory, and leaves it what the old graph made."""
+
+    def __init__(self):
+        super().__init__()
+        self.write = nn.Linear(4, 3)
+        self.slots = torch.zeros(2, 3)
+
+    def forward(self, x):
+        self.slots = torch.tanh(self.write(x) + self.slots)  # DTL501
+        return self.slots
+
+
+class Trainer:
+    def __init__(self):
+        self.cell, self.head = nn.GRUCell(3, 4), nn.Linear(4, 1)
+        parameters = [*self.cell.parameters(), *self.head.parameters()]
+        self.optimizer = torch.optim.SGD(parameters, lr=0.1)
+        self.state = torch.zeros(2, 4)
+
+    def step(self, x):
+        self.state = self.cell(x, self.state)  # DTL501
+        loss = self.head(self.state).pow(2).mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+
+class CuttingTrainer:
+    def __init__(self):
+        self.cell, self.head = nn.GRUCell(3, 4), nn.Linear(4, 1)
+        self.state = torch.zeros(2, 4)
+
+    def step(self, x):
+        self.state = self.cell(x, self.state.detach())
+        loss = self.head(self.state).pow(2).mean()
+        loss.backward()
+        return loss.item()
+
+
+def bad_layer_that_keeps_its_potential(steps):
+    layer = Leaky()
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    for _ in range(steps):
+        loss = F.mse_loss(layer(torch.randn(2, 4)), torch.zeros(2, 3))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def bad_memory_emptied_in_place(steps):
+    net = Emptied()
+    for _ in range(steps):
+        net(torch.randn(2, 4)).mean().backward()
+        net.slots.zero_()
+
+
+def bad_state_of_a_trainer(steps):
+    trainer = Trainer()
+    return [trainer.step(torch.randn(2, 3)) for _ in range(steps)]
+
+
+def bad_state_in_a_dict(steps):
+    cell = nn.RNNCell(3, 4)
+    memory = {"h": torch.zeros(2, 4), "seen": 0}
+    for _ in range(steps):
+        memory["h"] = cell(torch.randn(2, 3), memory["h"])  # DTL501
+        memory["seen"] += 1
+        memory["h"].pow(2).mean().backward()
+    return memory["seen"]
+
+
+def bad_potential_in_a_loop(steps):
+    weights = nn.Linear(4, 3)
+    potential = torch.zeros(2, 3)
+    for _ in range(steps):
+        potential = 0.8 * potential + weights(torch.randn(2, 4))  # DTL501
+        spikes = torch.sigmoid(4 * (potential - 1))
+        potential = potential - spikes
+        F.mse_loss(spikes, torch.ones(2, 3)).backward()
+
+
+def good_layer_reset_for_each_sample(steps):
+    layer = Resettable()
+    for _ in range(steps):
+        layer.reset()
+        loss = 0.0
+        for _ in range(3):
+            loss = loss + layer(torch.randn(2, 4)).mean()
+        loss.backward()
+
+
+def good_memory_that_cuts_itself(steps):
+    memory = Memory()
+    for _ in range(steps):
+        memory(torch.randn(2, 4)).mean().backward()
+
+
+def good_trainer_that_cuts(steps):
+    trainer = CuttingTrainer()
+    return [trainer.step(torch.randn(2, 3)) for _ in range(steps)]
+
+
+def good_state_read_as_numbers(steps):
+    layer, norms = Resettable(), []
+    for _ in range(steps):
+        layer(torch.randn(2, 4)).mean().backward()
+        norms.append(layer.potential.norm().item())
+        layer.potential = layer.potential.data
+    return norms
+
+
+def good_graph_kept_outside_the_loss(steps):
+    cell, head, state = nn.GRUCell(3, 4), nn.Linear(3, 1), torch.zeros(2, 4)
+    for _ in range(steps):
+        x = torch.randn(2, 3)
+        with torch.no_grad():
+            state = cell(x, state)
+        head(x * state[:, :3]).mean().backward()
