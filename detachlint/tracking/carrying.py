@@ -54,7 +54,7 @@ def hand_on(frame: Frame, loop: ast.AST, head: State, end: State) -> None:
         return
     consumption = Consumption(spent, marks=False)
     for place, value in end.cells.items():
-        if not _is_collection(frame, end, place) and _is_new(head.cells.get(place), value):
+        if not _is_passed_by(frame, end, place) and _is_new(head.cells.get(place), value):
             _mark(frame, place, value, consumption, loop, end)
 
 
@@ -108,11 +108,14 @@ def _mark(
         end.cells[place] = _marked(value, carry, consumption)
 
 
-def _is_collection(frame: Frame, end: State, place: Place) -> bool:
-    """Whether the place is any item of a list that was there before the iteration.
+def _is_passed_by(frame: Frame, end: State, place: Place) -> bool:
+    """Whether the place is any item of a list that was there before the iteration, or a registered buffer.
 
-    Which of its items are old is not known: it may have been emptied in between.
+    Which of a list's items are old is not known: it may have been emptied in between. A buffer should never
+    have taken on a graph: that is told where it did.
     """
+    if place in frame.analysis.buffers:
+        return True
     return place[1] == ELEMENT and end.born.get(place[0], -1) < frame.depth
 
 

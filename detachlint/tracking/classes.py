@@ -304,6 +304,8 @@ def instantiate(
         operands = [value for value in arguments.values() if isinstance(value, (Tensor, Unknown))]
         return expressions.derive(frame, node, operands, view=True)
     site = frame.site(node, "object")
+    for offset in frame.analysis.offsets_of(site):
+        frame.live.cells.pop((site, offset), None)  # those of the object that this place made before
     instance = Instance((site,), klass)
     if klass.is_dataclass or klass.is_namedtuple:
         _fill_fields(frame, instance, arguments)

@@ -376,7 +376,9 @@ def _comprehension(frame: Frame, node: ast.ListComp | ast.SetComp | ast.Generato
     found = Container((site,), kind)
     if not bounded:
         keeping.comprehension(frame, node, body, value, element(site))
-    frame.add(element(site), keeping.marked(frame, node, value, element(site)))
+    held = keeping.marked(frame, node, value, element(site))
+    containers.clear(frame, site)
+    frame.put(element(site), held)
     return found
 
 

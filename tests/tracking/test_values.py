@@ -214,8 +214,10 @@ def test_lists_of_two_sites_are_either():
 
 def test_a_module_that_may_be_trainable_is():
     frozen, trainable = Module("m", Grad.CLEAR, 1), Module("m", Grad.TRACKS, 2)
-    assert join(frozen, trainable) is trainable
-    assert join(trainable, frozen) is trainable
+    assert join(frozen, trainable) == trainable
+    assert join(trainable, frozen) == trainable
+    assert join(trainable, trainable).alone
+    assert not join(frozen, trainable).alone
 
 
 @pytest.mark.parametrize("other", [Library("contextlib.nullcontext"), ModeSwitch(GradMode.ON), PLAIN])
