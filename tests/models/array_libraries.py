@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from observing import t
+from observing import reseed, t
 from sink_tables import ARGUMENTS, BARE, LISTS, NOT_CALLED, PANDAS
 
 REFUSAL = "Can't call numpy() on Tensor that requires grad"
@@ -30,7 +30,7 @@ class Refused(NamedTuple):
 
 
 def tensors() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    torch.manual_seed(0)
+    reseed()
     return t(4), t(), t(4, 4)
 
 
