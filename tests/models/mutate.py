@@ -192,6 +192,9 @@ def _call_mutants(
             yield f"{name}: result {call.result} -> {wrong}", name, {name: changed}
         for sink in _wrong_sinks(call.sink):
             yield f"{name}: sink {call.sink} -> {sink}", name, {name: dataclasses.replace(call, sink=sink)}
+        for target in _wrong_targets(call.target):
+            changed = dataclasses.replace(call, target=target)
+            yield f"{name}: target {call.target} -> {target}", name, {name: changed}
 
     def all_of_them(**changes: object) -> dict[str, models.Call]:
         return {name: dataclasses.replace(call, **changes) for name, call in calls.items()}
@@ -226,6 +229,14 @@ def _wrong_sinks(sink: str | None) -> list[str | None]:
     return ["keeps"] if sink is None else [None, "detaches" if sink != "detaches" else "keeps"]
 
 
+def _wrong_targets(target: tuple[int | str, ...]) -> list[tuple[int | str, ...]]:
+    """None, another place, another word; and one for a loss that has none is a lie, too, but no likely one."""
+    if not target:
+        return []
+    moved = tuple(word + 1 if isinstance(word, int) else word for word in target)
+    return [(), moved, tuple(word for word in target if isinstance(word, int))]
+
+
 def _class_mutants(
     entry: dict, names: list[str], classes: dict[str, models.ClassModel]
 ) -> Iterator[tuple[str, str, dict]]:
@@ -238,6 +249,10 @@ def _class_mutants(
             for call in ("view", None, "cut"):
                 if call != model.call:
                     yield f"class {name}: call = {call}", name, {name: dataclasses.replace(model, call=call)}
+
+        for target in _wrong_targets(model.target):
+            changed = dataclasses.replace(model, target=target)
+            yield f"class {name}: target {model.target} -> {target}", name, {name: changed}
 
     def all_of_them(**changes: object) -> dict[str, models.ClassModel]:
         return {name: dataclasses.replace(model, **changes) for name, model in classes.items()}
