@@ -60,6 +60,7 @@ _GIVE_SELF = frozenset(
     {"train", "eval", "to", "cuda", "cpu", "half", "float", "double", "bfloat16", "apply", "share_memory"}
 )
 _DEEPEST_PART = 8
+_DRAWS = frozenset({"sample", "sample_n", "mode"})
 _STORE = frozenset({"append", "extend", "add", "insert", "appendleft", "put", "push", "put_nowait"})
 
 
@@ -101,6 +102,11 @@ def _tensor_method(frame: Frame, node: ast.AST, receiver: Tensor, name: str, arg
         expressions.measure(frame, receiver, node)
         return CLEAR
     call = frame.analysis.models.method(_TENSOR, name)
+    if call is None and name in _DRAWS:
+        # No tensor has it: a distribution, most of which draw without a gradient.
+        parents = (receiver.lineage,) if receiver.lineage is not None else ()
+        key = frame.analysis.keys("call", node)
+        return frame.analysis.unknown(key, Lineage(key, parents))
     if call is None:
         return expressions.derive(frame, node, [receiver], view=True)
     return library.apply(frame, node, f"{_TENSOR}.{name}", call, receiver, arguments)

@@ -408,6 +408,20 @@ for key, value in outputs.items():
     if key is not None:
         outputs[key] = value.detach()
 np.vstack([outputs["a"]])  #! numpy
+=== what is drawn from a distribution that came out of a network
+class Actor(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.layer, self.kind = nn.Linear(4, 4), kind
+    def forward(self, row):
+        return self.kind(self.layer(row)), self.layer(row)
+class Agent:
+    def __init__(self, actor: nn.Module):
+        self.actor = actor
+    def act(self, row):
+        policy, value = self.actor(row)
+        value.numpy()  #! numpy
+        return policy.sample().cpu().numpy()
 """)
 
 
