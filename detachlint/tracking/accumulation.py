@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import expressions, inplace, keeping, library, targets
+from detachlint.tracking import expressions, inplace, keeping, library, methods, targets
 from detachlint.tracking.analysis import Frame
+from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.places import OUTSIDE, Place, element
 from detachlint.tracking.values import (
     Container,
     Grad,
+    Instance,
     Tensor,
     Unknown,
     Value,
@@ -33,6 +35,9 @@ def augmented(frame: Frame, node: ast.AugAssign) -> None:
     if isinstance(old, Container):
         _extend(frame, node, old, value)
         return
+    if isinstance(old, Instance):
+        _own_operator(frame, node, old, value)
+        return
     if isinstance(old, Tensor) and tracks(old) and not frame.grad_on:
         expressions.measure(frame, value, node)
         return  # in place: the tensor stays the one it was, and keeps the graph it had
@@ -50,6 +55,20 @@ def augmented(frame: Frame, node: ast.AugAssign) -> None:
         if isinstance(owner, Unknown):
             library.escape(frame, node, [new, value])
     _store(frame, node.target, new)
+
+
+def _own_operator(frame: Frame, node: ast.AugAssign, old: Instance, value: Value) -> None:
+    """`meter += loss`, of a class of the project that says itself what that does."""
+    arguments = Arguments((value,), expressions=(node.value,))
+    own = _OPERATORS.get(type(node.op), "")
+    name = next((name for name in (f"__i{own}__", f"__{own}__") if old.klass.method(name) is not None), None)
+    if name is None:
+        library.escape(frame, node, [value])
+        return
+    _store(frame, node.target, methods.call_method(frame, node, old, name, arguments))
+
+
+_OPERATORS = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv"}
 
 
 def _adds(value: Value, new: Value) -> bool:

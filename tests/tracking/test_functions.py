@@ -450,14 +450,14 @@ class Box:
         return VALUE
 for y in Box():
     y.numpy()  #! numpy
-=== own operator | an object's own operators (`__add__`, `__iadd__` ...) are not called
+=== own operator | an object's own operators (`__add__` ...) are not called
 class Box:
     def __init__(self, y):
         self.y = y
     def __add__(self, other):
         return Box(self.y + other)
 (Box(VALUE) + 1).y.numpy()  #! numpy
-=== own augmented operator | an object's own operators (`__add__`, `__iadd__` ...) are not called
+=== own augmented operator
 class Box:
     def __init__(self, y):
         self.y = y
