@@ -36,7 +36,7 @@ RESULTS = frozenset(
         *("derived", "view", "same", "into", "cut", "fresh", "leaf", "reduce", "pair", "backward"),
         *("number", "text", "none", "plain", "unknown", "argument", "arguments"),
         *("parameters", "named_parameters", "state", "module"),
-        *("grad-off", "grad-on", "grad-argument"),
+        *("grad-off", "grad-on", "grad-never", "grad-argument"),
     }
 )
 SINKS = frozenset({"numpy", "array-library", "copy", "lost", "number", "keeps", "text", "detaches", "saves"})

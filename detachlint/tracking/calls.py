@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import classes, expressions, inlining, library, methods
+from detachlint.tracking import classes, expressions, inlining, library, methods, modes
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.values import (
@@ -101,9 +101,9 @@ def call_value(frame: Frame, node: ast.AST, callee: Value, arguments: Arguments)
     if isinstance(callee, Method):
         return methods.call_method(frame, node, callee.receiver, callee.name, arguments)
     if isinstance(callee, Partial):
-        return call_value(frame, node, callee.function, _completed(callee, arguments))
+        return _call_partial(frame, node, callee, arguments)
     if isinstance(callee, ModeSwitch):
-        return arguments.positional[0] if arguments.positional else callee
+        return _wrapped(callee, arguments)
     if isinstance(callee, Tensor) and callee.lineage is not None:
         return methods.call_unknown(frame, node, None, arguments)
     return methods.call_unknown(frame, node, callee, arguments)
@@ -118,6 +118,23 @@ def _makes_another(frame: Frame, callee: Module | Instance, arguments: Arguments
         return False
     numbers = [isinstance(value, Plain) and value != NONE for value in arguments.positional]
     return any(numbers) and not any(isinstance(value, Tensor) for value in arguments.values())
+
+
+def _wrapped(switch: ModeSwitch, arguments: Arguments) -> Value:
+    """`torch.no_grad()(function)`: of a class it wraps the making only."""
+    if not arguments.positional:
+        return switch
+    function = arguments.positional[0]
+    return function if isinstance(function, Class) else Partial(function, mode=switch.mode)
+
+
+def _call_partial(frame: Frame, node: ast.AST, callee: Partial, arguments: Arguments) -> Value:
+    before = frame.live.mode
+    frame.live.mode = modes.entered(before, callee.mode)
+    result = call_value(frame, node, callee.function, _completed(callee, arguments))
+    if frame.state is not None:
+        frame.state.mode = before
+    return result
 
 
 def _completed(partial: Partial, arguments: Arguments) -> Arguments:

@@ -106,7 +106,8 @@ def narrow(frame: Frame, test: ast.expr, outcome: bool) -> None:
 def _narrow_call(frame: Frame, test: ast.Call, outcome: bool) -> None:
     name = test.func.attr if isinstance(test.func, ast.Attribute) else getattr(test.func, "id", "")
     if name == "is_grad_enabled":
-        frame.live.mode = GradMode.ON if outcome else GradMode.OFF
+        if outcome or frame.live.mode is GradMode.ON:
+            frame.live.mode = GradMode.ON if outcome else GradMode.OFF
         return
     if not test.args or name not in (*_TENSOR_TESTS, "hasattr"):
         return

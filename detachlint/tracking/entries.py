@@ -93,7 +93,7 @@ def _entry_mode(analysis: Analysis, definition: FunctionDefinition) -> GradMode:
     if definition.mode is not None:
         return definition.mode
     modes = analysis.facts.called_in.get(analysis.keys("function", definition.node))
-    return GradMode.OFF if modes == {GradMode.OFF} else GradMode.ON
+    return GradMode.OFF if modes and GradMode.ON not in modes else GradMode.ON
 
 
 def _receiver(analysis: Analysis, definition: FunctionDefinition) -> Value:

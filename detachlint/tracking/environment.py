@@ -103,6 +103,13 @@ class State:
             self.spent.pop(lineage, None)
 
 
+def join_modes(left: GradMode, right: GradMode) -> GradMode:
+    """On if it is on one of the paths."""
+    if left is right:
+        return left
+    return GradMode.ON if GradMode.ON in (left, right) else GradMode.OFF
+
+
 def join_states(left: State | None, right: State | None, condition: str | None = None) -> State | None:
     """The state where two paths meet; None stands for a path that does not get there.
 
@@ -110,7 +117,7 @@ def join_states(left: State | None, right: State | None, condition: str | None =
     """
     if left is None or right is None or left is right:
         return left if right is None else right
-    joined = State(left.mode if left.mode is right.mode else GradMode.ON)
+    joined = State(join_modes(left.mode, right.mode))
     cells = joined.cells = left.cells.copy()
     differ: list[Place] = []
     for place, value in right.cells.items():

@@ -59,7 +59,7 @@ class Facts:
 
     def only_without_grad(self) -> int:
         """How many functions are, as far as is known, called with grad mode off only."""
-        return sum(1 for modes in self.called_in.values() if modes == {GradMode.OFF})
+        return sum(1 for modes in self.called_in.values() if GradMode.ON not in modes)
 
     def is_frozen(self, key: int) -> bool:
         """Whether the module's parameters were told not to require grad, and never to do so again."""

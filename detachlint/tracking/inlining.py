@@ -11,7 +11,7 @@ import ast
 from collections.abc import Hashable
 from dataclasses import replace
 
-from detachlint.tracking import classes, containers, expressions, interpreter, library, methods
+from detachlint.tracking import classes, containers, expressions, interpreter, library, methods, modes
 from detachlint.tracking.analysis import MAX_DEPTH, MAX_DEPTH_ELSEWHERE, Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.definitions import FunctionDefinition
@@ -47,7 +47,7 @@ def call_function(frame: Frame, node: ast.AST, function: Function, arguments: Ar
     definition = function.definition
     analysis = frame.analysis
     mode = _mode(frame, definition, function.receiver)
-    entered_mode = mode or frame.live.mode
+    entered_mode = modes.entered(frame.live.mode, mode)
     analysis.facts.called_in.setdefault(analysis.keys("function", definition.node), set()).add(entered_mode)
     if definition.body.is_abstract:
         return _abstract(frame, node, function, arguments)

@@ -79,7 +79,7 @@ def _expression(frame: Frame, node: ast.Expr) -> None:
     if isinstance(value, ModeSwitch) and isinstance(node.value, ast.Call):
         callee = frame.analysis.seen.get(node.value.func)
         if isinstance(callee, Library) and callee.name.endswith("set_grad_enabled"):
-            frame.live.mode = value.mode
+            frame.live.mode = modes.entered(frame.live.mode, value.mode)
 
 
 def _assign(frame: Frame, node: ast.Assign) -> None:
@@ -340,7 +340,7 @@ def _with(frame: Frame, node: ast.With | ast.AsyncWith) -> None:
         value = expressions.evaluate(frame, part.context_expr)
         value, mode = _entered(frame, part.context_expr, value)
         if mode is not None:
-            frame.live.mode = mode
+            frame.live.mode = modes.entered(frame.live.mode, mode)
         if part.optional_vars is not None:
             targets.assign(frame, part.optional_vars, value)
     run(frame, node.body)

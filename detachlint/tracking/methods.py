@@ -494,7 +494,7 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
     values = arguments.values()
     library.escape(frame, node, values)
     call_back(frame, node, values)
-    if frame.live.mode is GradMode.OFF:
+    if frame.live.mode is not GradMode.ON:
         return Unknown(frame.analysis.keys("call without grad", node))
     leaves = [leaf for value in values for leaf in expressions.flatten(frame, value)]
     hanging = tuple(lineage for lineage in map(lineage_of, leaves) if lineage is not None)

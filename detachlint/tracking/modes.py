@@ -2,16 +2,17 @@
 
 The mode decides twice: an operation under `no_grad` builds no graph, and numpy refuses a tensor only while
 the mode is on where it is asked (measured; `tests/models` repeats it). Forms:
-`with torch.no_grad():`, the decorator, the decorator without parentheses, `set_grad_enabled(x)` as block and
-as statement, `enable_grad` inside, a project's own context manager around any of these. What looks like one
-and is none: a bare `torch.no_grad()` statement, the decorator on an `async def` or on a class.
+`with torch.no_grad():`, the decorator, the decorator without parentheses, `torch.no_grad()(function)`,
+`set_grad_enabled(x)` as block and as statement, `enable_grad` inside (inference mode stays what it is), a
+project's own context manager around any of these. What looks like one and is none: a bare `torch.no_grad()`
+statement, the decorator on an `async def` or on a class. A new thread begins with it on.
 """
 
 from __future__ import annotations
 
 from detachlint.tracking.values import GradMode, Library, ManagedBlock, ModeSwitch, Plain, Value
 
-_RESULTS = {"grad-off": GradMode.OFF, "grad-on": GradMode.ON}
+_RESULTS = {"grad-off": GradMode.OFF, "grad-on": GradMode.ON, "grad-never": GradMode.INFERENCE}
 
 
 def switch_of(result: object, argument: Value | None) -> ModeSwitch | None:
@@ -20,10 +21,15 @@ def switch_of(result: object, argument: Value | None) -> ModeSwitch | None:
         if isinstance(argument, Plain) and isinstance(argument.constant, bool):
             return ModeSwitch(GradMode.ON if argument.constant else GradMode.OFF)
         return ModeSwitch(GradMode.ON)
-    if result == "grad-off" and isinstance(argument, Plain) and argument.constant is False:
+    if result == "grad-never" and isinstance(argument, Plain) and argument.constant is False:
         return ModeSwitch(GradMode.ON)
     mode = _RESULTS.get(result) if isinstance(result, str) else None
     return None if mode is None else ModeSwitch(mode)
+
+
+def entered(before: GradMode, mode: GradMode | None) -> GradMode:
+    """The grad mode inside a block, or a function, of this mode."""
+    return before if mode is None or before is GradMode.INFERENCE else mode
 
 
 def mode_of(value: Value) -> GradMode | None:

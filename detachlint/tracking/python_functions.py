@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import replace
 
-from detachlint.tracking import calls, containers, expressions, targets
+from detachlint.tracking import calls, containers, expressions, methods, targets
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.places import element
@@ -15,6 +15,7 @@ from detachlint.tracking.values import (
     PLAIN,
     Container,
     Function,
+    GradMode,
     Instance,
     Library,
     Method,
@@ -172,6 +173,15 @@ def _partial(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
     return Partial(arguments.positional[0], arguments.positional[1:], tuple(arguments.keywords.items()))
 
 
+def _thread(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
+    """Grad mode is a thread's own: a new one begins with it on, wherever it is started."""
+    before, frame.live.mode = frame.live.mode, GradMode.ON
+    made = methods.call_unknown(frame, node, None, arguments)
+    if frame.state is not None:
+        frame.state.mode = before
+    return made
+
+
 def _text(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
     return expressions.text_of(frame, node, arguments.get(0) or PLAIN)
 
@@ -273,6 +283,8 @@ _FUNCTIONS: dict[str, _Handler] = {
     "tqdm.tqdm": _progress_bar,
     "tqdm.trange": _progress_bar,
     "functools.partial": _partial,
+    "threading.Thread": _thread,
+    "threading.Timer": _thread,
     "functools.lru_cache": _cached,
     "functools.cache": _cached,
     "functools.wraps": _cached,

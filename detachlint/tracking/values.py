@@ -37,10 +37,14 @@ class Grad(enum.IntEnum):
 
 
 class GradMode(enum.Enum):
-    """Torch's grad mode. One that is not known counts as on, because on one path it is."""
+    """Torch's grad mode. One that is not known counts as on, because on one path it is.
+
+    Inference mode is off, too, and nothing inside turns it on again.
+    """
 
     ON = "on"
     OFF = "off"
+    INFERENCE = "inference"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -252,11 +256,12 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """A callable with arguments already given."""
+    """A callable with arguments already given, or with a grad mode that it runs in."""
 
     function: Value
-    positional: tuple[Value, ...]
-    keywords: tuple[tuple[str, Value], ...]
+    positional: tuple[Value, ...] = ()
+    keywords: tuple[tuple[str, Value], ...] = ()
+    mode: GradMode | None = None
 
 
 @dataclass(frozen=True, slots=True)

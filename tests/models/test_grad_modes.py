@@ -27,7 +27,7 @@ def tracks() -> bool:
 
 MODES = {
     "torch.no_grad": (torch.no_grad, "grad-off", False),
-    "torch.inference_mode": (torch.inference_mode, "grad-off", False),
+    "torch.inference_mode": (torch.inference_mode, "grad-never", False),
     "torch.enable_grad": (torch.enable_grad, "grad-on", True),
     "torch.autograd.no_grad": (torch.autograd.no_grad, "grad-off", False),
     "torch.autograd.grad_mode.no_grad": (torch.autograd.grad_mode.no_grad, "grad-off", False),
@@ -77,6 +77,7 @@ def test_modes_inside_modes():
     with torch.inference_mode(), torch.enable_grad():
         tensor = torch.rand(3)
         assert not (tensor * 1).requires_grad
+        assert not tracks()
 
 
 def test_a_coroutine_runs_after_the_decorator_is_left():

@@ -109,7 +109,7 @@ with torch.no_grad():
     z = net(x)
 y.numpy()  #! numpy
 z.numpy()
-=== enable_grad inside inference_mode does not help | inference_mode is taken for no_grad
+=== enable_grad inside inference_mode does not help
 with torch.inference_mode():
     with torch.enable_grad():
         y = net(x)
@@ -216,15 +216,58 @@ async def f():
 class Runner:
     def run(self):
         return net(x).numpy()  #! numpy
-=== no_grad called on a function | no_grad()(f) gives f itself
+=== no_grad called on a function
 f = torch.no_grad()(lambda: net(x))
 f().numpy()
-=== no_grad called on a method | no_grad()(f) gives f itself
+=== no_grad called on a method
 class Trainer:
     def run(self):
         return net(x)
 run = torch.no_grad()(Trainer().run)
 run().numpy()
+=== no_grad called on a function of arguments, and what runs after it
+f = torch.no_grad()(lambda a, scale=1: net(a) * scale)
+f(x, scale=2).numpy()
+net(x).numpy()  #! numpy
+=== no_grad called on a class wraps the making alone
+class Runner:
+    def run(self):
+        return net(x)
+torch.no_grad()(Runner)().run().numpy()  #! numpy
+=== enable_grad called on a function under no_grad
+f = torch.enable_grad()(lambda: net(x))
+with torch.no_grad():
+    y = f()
+y.numpy()  #! numpy
+=== a function that enables grad, called in inference mode
+@torch.enable_grad()
+def f():
+    return net(x)
+with torch.inference_mode():
+    y = f()
+y.numpy()
+net(x).numpy()  #! numpy
+=== every caller is in inference mode or under no_grad
+def f():
+    return net(x).numpy()
+with torch.inference_mode():
+    f()
+with torch.no_grad():
+    f()
+=== inference mode or no_grad, on two paths
+def g(flag):
+    if flag:
+        torch.set_grad_enabled(False)
+    else:
+        torch.set_grad_enabled(False)
+    return net(x).numpy()
+=== a thread started under no_grad tracks, its starter does not
+import threading
+def work():
+    net(x).numpy()  #! numpy
+with torch.no_grad():
+    threading.Thread(target=work).start()
+    net(x).numpy()
 === own context manager
 @contextlib.contextmanager
 def evaluating(model):
