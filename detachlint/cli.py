@@ -120,6 +120,8 @@ def _about_rules(options: Options) -> int:
         click.echo(rules.listing(book, options.output_format), nl=False)
         return CLEAN
     page = rules.page(book, options.explain)
+    if sys.stdout.isatty():
+        page = rules.filled(page, terminal.width(sys.stdout))
     color = terminal.wants_color(sys.stdout)
     click.echo(rules.dressed(page) if color else page, nl=False, color=color)
     return CLEAN
@@ -410,10 +412,9 @@ class _Run:
         stale = self.baseline.stale(self.silenced, looked_at, self.selected.codes)
         if stale:
             number = len(stale)
-            _note(
-                f"{number} {'entry' if number == 1 else 'entries'} of {config.shown(self.settings.baseline)} "
-                "stand for nothing any more; --write-baseline takes them out:"
-            )
+            them = "entry stands" if number == 1 else "entries stand"
+            file = config.shown(self.settings.baseline)
+            _note(f"{file}: {number} {them} for nothing any more; --write-baseline drops such entries:")
             for entry in stale:
                 _note(f"  {entry}")
 

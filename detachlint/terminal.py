@@ -63,7 +63,7 @@ class Progress:
     def show(self, done: int, total: int) -> None:
         """Say how far the run has come, ten times a second at most."""
         now = time.monotonic()
-        if not self._shown or now - self._start < _PATIENCE or now - self._last < 0.1:
+        if done == total or not self._shown or now - self._start < _PATIENCE or now - self._last < 0.1:
             return
         self._last = now
         full = _BAR * done // total

@@ -97,7 +97,7 @@ def test_stale_entries_are_named_and_taken_out():
     Path("gone.py").unlink()
     result = run("--baseline", FILE, status=0)
     assert result.stderr.splitlines() == [
-        "detachlint: 2 entries of baseline.json stand for nothing any more; --write-baseline takes them out:",
+        "detachlint: baseline.json: 2 entries stand for nothing any more; --write-baseline drops such entries:",
         "detachlint:   a.py: DTL301: total+=loss",
         "detachlint:   gone.py: DTL301: total+=loss",
     ]

@@ -80,35 +80,44 @@ def test_a_stream_that_cannot_show_a_character(tmp_path):
     assert b"Traceback" not in done.stderr
 
 
+def on_terminal(folder, *arguments, **environment):
+    """What the command writes to a terminal."""
+    master, slave = pty.openpty()
+    detachlint(
+        *arguments,
+        cwd=folder,
+        stdout=slave,
+        stderr=slave,
+        capture_output=False,
+        env={**ENVIRONMENT, "TERM": "xterm", **environment},
+    )
+    os.close(slave)
+    said = b""
+    try:
+        while chunk := os.read(master, 4096):
+            said += chunk
+    except OSError:  # the terminal's other end is closed
+        pass
+    os.close(master)
+    return said
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo terminals")
 def test_colours_on_a_terminal(tmp_path):
     (tmp_path / "a.py").write_text("import torch\nx = 1  # detachlint: ignore[DTL301]\n")
-
-    def on_terminal(**environment):
-        master, slave = pty.openpty()
-        detachlint(
-            "a.py",
-            cwd=tmp_path,
-            stdout=slave,
-            stderr=slave,
-            capture_output=False,
-            env={**ENVIRONMENT, "TERM": "xterm", **environment},
-        )
-        os.close(slave)
-        said = b""
-        try:
-            while chunk := os.read(master, 4096):
-                said += chunk
-        except OSError:  # the terminal's other end is closed
-            pass
-        os.close(master)
-        return said
-
-    colored = on_terminal()
+    colored = on_terminal(tmp_path, "a.py")
     assert b"DTL001" in colored
     assert b"\x1b[" in colored
-    assert b"\x1b[" not in on_terminal(NO_COLOR="1")
-    assert b"\x1b[" not in on_terminal(TERM="dumb")
+    assert b"\x1b[" not in on_terminal(tmp_path, "a.py", NO_COLOR="1")
+    assert b"\x1b[" not in on_terminal(tmp_path, "a.py", TERM="dumb")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo terminals")
+def test_a_page_fits_the_terminal(tmp_path):
+    page = on_terminal(tmp_path, "--explain", "DTL001", NO_COLOR="1", COLUMNS="50").decode()
+    prose = page.partition("## What it does")[2].partition("```")[0]
+    assert 40 < max(map(len, prose.splitlines())) <= 50
+    assert detachlint("--explain", "DTL001", cwd=tmp_path, env=ENVIRONMENT).stdout != page.encode()
 
 
 def test_two_runs_at_once_do_not_disturb_each_other(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from detachlint import reports
 from detachlint.findings import Edit, Finding, Fix, Location, Step
 from detachlint.positions import split_lines
-from detachlint.reports import text
+from detachlint.reports import rules, text
 from detachlint.reports.diff import diff
 from detachlint.reports.plain import cells, plain
 from detachlint.sources import Source
@@ -217,9 +217,10 @@ def test_colours_change_nothing_but_colours():
             [changed(fix=Fix("unsafe", "", ()))],
             0,
             False,
-            "Found 1 error (0 fixable with --fix, 1 more with --unsafe-fixes).",
+            "Found 1 error (1 fixable with --fix --unsafe-fixes).",
         ),
         ([changed(fix=Fix("unsafe", "", ()))], 0, True, "Found 1 error (1 fixable with --fix)."),
+        ([changed(fix=None)], 0, False, "Found 1 error."),
         ([FINDING], 2, False, "Found 3 errors (2 fixed, 1 remaining)."),
         ([], 1, False, "Found 1 error (1 fixed, 0 remaining)."),
     ],
@@ -325,3 +326,57 @@ def test_a_change_in_another_cell_is_not_shown_as_a_line_of_this_one():
 def test_findings_of_a_notebook_are_ordered_by_cell():
     first, second = changed(cell=2, location=Location(9, 1)), changed(cell=10, location=Location(1, 1))
     assert sorted([second, first], key=Finding.sort_key) == [first, second]
+
+
+PAGE = """\
+# a-rule (DTL999)
+
+Reports `total = total + loss` and the like, where the value still requires grad and
+nobody differentiates it.
+
+- The first item is a sentence that is a little too long for a narrow terminal.
+- The second.
+
+| depth | `total += loss` | each |
+|---|---|---|
+| 4 | 12.7 KB | 0 |
+| 40 | 95.1 KB | 10 |
+
+```python
+total += loss  # code that is wider than the terminal, which stays as it is too
+```
+"""
+
+
+def test_a_page_is_broken_to_a_width():
+    said = rules.filled(PAGE, 40)
+    assert said.splitlines()[2:] == [
+        "Reports `total = total + loss` and the",
+        "like, where the value still requires",
+        "grad and nobody differentiates it.",
+        "",
+        "- The first item is a sentence that is a",
+        "  little too long for a narrow terminal.",
+        "- The second.",
+        "",
+        "depth  total += loss  each",
+        "-----  -------------  ----",
+        "4      12.7 KB        0",
+        "40     95.1 KB        10",
+        *PAGE.splitlines()[12:],
+    ]
+    assert "`total = total + loss`" in rules.filled(PAGE, 26), "code is not torn apart"
+    assert "\ndepth 4:\n  total += loss: 12.7 KB\n  each: 0\ndepth 40:\n" in rules.filled(PAGE, 25)
+    assert max(map(len, rules.filled(PAGE.replace("\nnobody", " nobody"), 500).splitlines()[2:4])) <= 100
+
+
+def test_pages_lose_no_word_when_they_are_broken():
+    from detachlint import rulebook
+
+    def words(page: str) -> set[str]:
+        return {word.strip(":") for word in page.replace("`", "").split() if set(word) - set("|-")}
+
+    for rule in rulebook.load().rules:
+        page = rule.page().rstrip() + "\n"
+        for width in (60, 140):
+            assert words(rules.filled(page, width)) == words(page)

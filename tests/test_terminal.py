@@ -88,6 +88,16 @@ def test_progress_comes_after_a_second_and_goes(monkeypatch):
     assert written == f"\r{shown}\r{' ' * len(shown)}\r"
 
 
+def test_progress_does_not_flash_up_at_the_very_end(monkeypatch):
+    stream, now = Terminal(), [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    line = terminal.Progress(stream)
+    now[0] = 5.0
+    line.show(4, 4)
+    line.clear()
+    assert stream.getvalue() == ""
+
+
 def test_progress_is_for_terminals_that_people_look_at(monkeypatch):
     assert progress(io.StringIO(), monkeypatch, 2) == ""
     assert progress(Terminal(), monkeypatch, 2, wanted=False) == ""

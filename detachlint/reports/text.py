@@ -68,7 +68,12 @@ def summary(findings: Sequence[Finding], fixed: int = 0, unsafe_fixes: bool = Fa
         line = f"Found {len(findings)} {errors}"
         fixable = levels["safe"] + (levels["unsafe"] if unsafe_fixes else 0)
         more = 0 if unsafe_fixes else levels["unsafe"]
-        line += f" ({fixable} fixable with --fix" + (f", {more} more with --unsafe-fixes)" if more else ")")
+        if fixable:
+            line += f" ({fixable} fixable with --fix" + (
+                f", {more} more with --unsafe-fixes)" if more else ")"
+            )
+        elif more:
+            line += f" ({more} fixable with --fix --unsafe-fixes)"
         line += "."
     return line
 
