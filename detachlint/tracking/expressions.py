@@ -29,6 +29,7 @@ from detachlint.tracking import (
     sinks,
     targets,
     tracked,
+    weights,
 )
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
@@ -228,7 +229,11 @@ def operate(frame: Frame, node: ast.AST, left: Value, right: Value, op: ast.oper
         return frame.analysis.unknown(frame.analysis.keys("operation", node))
     operands = [v for v in (left, right) if isinstance(v, (Tensor, Unknown, Object))]
     value = derive(frame, node, operands, summed=isinstance(op, (ast.Add, ast.Sub)))
-    return objectives.measured(frame, node, bent(frame, node, value)) if isinstance(op, ast.Pow) else value
+    if isinstance(op, ast.Pow):
+        return objectives.measured(frame, node, bent(frame, node, value))
+    if isinstance(node, ast.BinOp) and isinstance(op, (ast.Mult, ast.MatMult)):
+        return weights.weighed(frame, node, node.left, node.right, value)
+    return value
 
 
 def bent(frame: Frame, node: ast.AST, value: Value) -> Value:

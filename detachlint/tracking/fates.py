@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import ast
 import enum
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
 from detachlint.tracking.environment import State
@@ -64,11 +64,15 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An event of a loss, which has a place of its own: it counts if one of `wanted` becomes of the loss."""
+    """An event of a loss, which has a place of its own: it counts if one of `wanted` becomes of the loss.
+
+    Where it `needs` networks, one of them must be regressed: have a loss of its own.
+    """
 
     place: Place
     event: Event
     wanted: frozenset[Use]
+    needs: frozenset[Hashable] = frozenset()
 
 
 @dataclass(slots=True)
@@ -78,6 +82,7 @@ class Fates:
     uses: dict[Place, dict[Use, ast.AST]] = field(default_factory=dict)
     keeps: list[Keep] = field(default_factory=list)
     pending: dict[tuple[int, int], Pending] = field(default_factory=dict)
+    regressed: dict[Hashable, ast.AST] = field(default_factory=dict)
     noted: int = 0
     _walked: dict[Use, set[Lineage]] = field(default_factory=dict)
 

@@ -15,6 +15,7 @@ from detachlint.tracking import (
     backward,
     carrying,
     containers,
+    copies,
     expressions,
     feeding,
     inplace,
@@ -157,7 +158,8 @@ def apply(
         found = arguments.positional
         return found[0] if len(found) == 1 else Tuple(found)
     if call.result == "argument":
-        return arguments.positional[0] if arguments.positional else _first(arguments)
+        given = arguments.positional[0] if arguments.positional else _first(arguments)
+        return copies.deep(frame, node, given) if call.sink == "copy" else given
     if call.result == "leaf" and arguments.flag("requires_grad", default=True) is False:
         return CLEAR
     if call.result == "fresh":
@@ -182,10 +184,9 @@ def _finished(
     frame: Frame, node: ast.AST, name: str, call: Call, arguments: Arguments, value: Value
 ) -> Value:
     """A result, knowing whether its summands still speak and whether it is a loss."""
-    function = name.rpartition(".")[2]
-    if function in _LINEAR:
-        return value
-    return objectives.loss_of(frame, node, function, call, arguments, expressions.bent(frame, node, value))
+    if name.rpartition(".")[2] not in _LINEAR:
+        value = expressions.bent(frame, node, value)
+    return objectives.loss_of(frame, node, name, call, arguments, value)
 
 
 _LINEAR = frozenset(

@@ -316,11 +316,20 @@ def call_instance(frame: Frame, node: ast.AST, instance: Instance, arguments: Ar
     leaves = [leaf for value in arguments.values() for leaf in expressions.flatten(frame, value)]
     operands = [leaf for leaf in leaves if isinstance(leaf, (Tensor, Unknown))]
     if forward is None:
-        return library.module_output(frame, node, grad, operands, instance.sites[0])
+        return library.module_output(
+            frame, node, _of_some(frame, instance, grad), operands, instance.sites[0]
+        )
     result = inlining.call_function(frame, node, Function(forward, instance), arguments)
     if frame.grad_on and grad is not Grad.CLEAR and _is_all_unknown(frame, result):
         return library.module_output(frame, node, grad, operands, instance.sites[0], sure=True)
     return _output_of(frame, node, instance, result)
+
+
+def _of_some(frame: Frame, instance: Instance, grad: Grad) -> Grad:
+    """An argument of a class without a `forward` is of some class derived from it: of a trainable module."""
+    site = instance.sites[0]
+    came_in = frame.analysis.keys.thing(site)[0] == "annotated"
+    return Grad.TRACKS if came_in and not frame.analysis.facts.is_frozen(site) else grad
 
 
 def _is_all_unknown(frame: Frame, result: Value) -> bool:

@@ -16,14 +16,16 @@ import ast
 from collections.abc import Sequence as Many
 
 from detachlint.models import Call
-from detachlint.tracking.analysis import Frame
+from detachlint.tracking import weights
+from detachlint.tracking.analysis import Analysis, Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.events import Event, Note
 from detachlint.tracking.fates import Pending, Use
+from detachlint.tracking.makers import makers
 from detachlint.tracking.places import Place
 from detachlint.tracking.selection import detachable
 from detachlint.tracking.terms import Term, scope_of, terms
-from detachlint.tracking.values import Lineage, Tensor, Value, lineage_of, origin_of, tracks, with_lineage
+from detachlint.tracking.values import Lineage, Tensor, Value, origin_of, tracks, with_lineage
 
 _BOOTSTRAP = "the same network makes the prediction: a backward changes the target, too"
 _DISTANCES = frozenset({"pow", "square", "abs"})
@@ -31,12 +33,15 @@ _A_LOSS = frozenset({Use.DIFFERENTIATED, Use.RETURNED, Use.ESCAPED})
 _A_DISTANCE = frozenset({Use.DIFFERENTIATED, Use.RETURNED})
 
 
-def loss_of(
-    frame: Frame, node: ast.AST, function: str, call: Call, arguments: Arguments, value: Value
-) -> Value:
-    """What a modelled call gives, if it is a loss or makes one of a difference."""
+def loss_of(frame: Frame, node: ast.AST, name: str, call: Call, arguments: Arguments, value: Value) -> Value:
+    """What a modelled call gives, if it is a loss or makes one of a difference or product."""
+    owner, _, function = name.rpartition(".")
+    receiver = owner == "torch.Tensor"
     if call.target:
         return compared(frame, node, call.target, arguments, value)
+    if function in weights.PRODUCTS and isinstance(node, ast.Call) and node.args:
+        first = node.func.value if receiver and isinstance(node.func, ast.Attribute) else node.args[0]
+        return weights.weighed(frame, node, first, node.args[-1], value)
     return measured(frame, node, value) if function in _DISTANCES else value
 
 
@@ -86,7 +91,11 @@ def _is_torch(node: ast.expr) -> bool:
 
 
 def _judged(frame: Frame, node: ast.AST, found: list[Term], value: Tensor, wanted: frozenset[Use]) -> Value:
-    predicted, bootstrapped = _bootstrap(found)
+    for term in found:
+        if term.tracks:
+            fates = frame.analysis.fates
+            fates.regressed |= dict.fromkeys(makers(frame.analysis, term.value), node)
+    predicted, bootstrapped = _bootstrap(frame.analysis, found)
     if predicted is None or bootstrapped is None:
         return value
     place = (frame.analysis.keys("loss", node), ".loss")
@@ -95,7 +104,7 @@ def _judged(frame: Frame, node: ast.AST, found: list[Term], value: Tensor, wante
     return with_lineage(value, Lineage(place[0], parents, place))
 
 
-def _bootstrap(found: list[Term]) -> tuple[Term | None, Term | None]:
+def _bootstrap(analysis: Analysis, found: list[Term]) -> tuple[Term | None, Term | None]:
     """The prediction, and the scaled output of its network that stands on the other side beside a number."""
     tracking = [term for term in found if term.tracks]
     for ahead in tracking:
@@ -105,15 +114,15 @@ def _bootstrap(found: list[Term]) -> tuple[Term | None, Term | None]:
             if (
                 predicted.sign != ahead.sign
                 and predicted.scaled < ahead.scaled
-                and _same_network(predicted, ahead)
+                and _same_network(analysis, predicted, ahead)
             ):
                 return predicted, ahead
     return None, None
 
 
-def _same_network(predicted: Term, ahead: Term) -> bool:
+def _same_network(analysis: Analysis, predicted: Term, ahead: Term) -> bool:
     """Whether one network made both, in two calls, or in one from which different items were taken."""
-    mine, theirs = makers(predicted.value), makers(ahead.value)
+    mine, theirs = makers(analysis, predicted.value), makers(analysis, ahead.value)
     if not mine.keys() & theirs.keys():
         return False
     for key in mine.keys() & theirs.keys():
@@ -127,23 +136,6 @@ def _is_shifted(one: ast.Subscript | None, other: ast.Subscript | None) -> bool:
         return False
     same = ast.dump(one.value) == ast.dump(other.value)
     return same and ast.dump(one.slice) != ast.dump(other.slice)
-
-
-def makers(value: Value | None) -> dict[int, set[Lineage]]:
-    """The networks whose outputs a value was computed from without another network in between."""
-    found: dict[int, set[Lineage]] = {}
-    stack = [lineage_of(value)] if value is not None else []
-    seen: set[Lineage] = set()
-    while stack:
-        current = stack.pop()
-        if current is None or current in seen:
-            continue
-        seen.add(current)
-        if current.call is not None:
-            found.setdefault(current.call.key, set()).add(current)
-        else:
-            stack.extend(current.parents)
-    return found
 
 
 def _tell(frame: Frame, place: Place, predicted: Term, ahead: Term, wanted: frozenset[Use]) -> None:

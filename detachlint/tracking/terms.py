@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from detachlint.tracking.analysis import Analysis, Frame
 from detachlint.tracking.definitions import FunctionDefinition
@@ -20,6 +21,7 @@ from detachlint.tracking.values import Function, Instance, Plain, Value, tracks
 
 _DEEPEST = 24
 _MOST = 48
+_MOST_STEPS = 200  # names that are assigned in many places could be followed for ever
 
 # These hand every element on: what is said of the terms of a sum is said of those of its view, mean or cast.
 _TERM_BY_TERM = frozenset(
@@ -74,24 +76,22 @@ def scope_of(frame: Frame) -> Scope:
 
 def terms(analysis: Analysis, node: ast.expr, scope: Scope, sign: int = 1) -> list[Term]:
     """The terms of the sum that `node` stands for, through names and calls."""
-    reader = _Reader(analysis)
-    found: list[Term] = []
-    for term in reader.read(Term(node, None, sign), scope, 0):
-        found.append(term)
-        if len(found) == _MOST:
-            break
-    return found
+    return list(islice(Reader(analysis).read(Term(node, None, sign), scope, 0), _MOST))
 
 
 @dataclass(slots=True)
-class _Reader:
+class Reader:
+    """Reads the text again, with what is known of its values."""
+
     analysis: Analysis
+    left: int = _MOST_STEPS
 
     def read(self, term: Term, scope: Scope, depth: int) -> Iterator[Term]:
         node = term.node
         value = self.analysis.seen.get(node)
         on_way = any(node is passed for passed, _ in term.path)
-        if on_way or depth > _DEEPEST:
+        self.left -= 1
+        if on_way or depth > _DEEPEST or self.left < 0:
             return
         here = replace(term, value=value, path=(*term.path, (node, scope)))
         if value is not None and not tracks(value) and not _holds(value):
@@ -147,16 +147,17 @@ class _Reader:
     def _called(self, node: ast.Call, scope: Scope) -> Iterator[tuple[ast.expr, Scope]]:
         function = node.func
         name = getattr(function, "attr", getattr(function, "id", ""))
-        callee = self._definition(function)
+        callee = self.definition(function)
         if callee is not None:
-            yield from self._returned(callee)
+            yield from self.returned(callee)
         elif name in _ROWS or name == "where":
             for argument in node.args[1:] if name == "where" else node.args[:1]:
                 yield argument, scope
         elif isinstance(function, ast.Attribute) and name in _TERM_BY_TERM and self._tracks(function.value):
             yield function.value, scope
 
-    def _definition(self, function: ast.expr) -> FunctionDefinition | None:
+    def definition(self, function: ast.expr) -> FunctionDefinition | None:
+        """The function of the project that an expression stands for."""
         callee = self.analysis.seen.get(function)
         if isinstance(callee, Function):
             return callee.definition
@@ -165,7 +166,8 @@ class _Reader:
         receiver = self.analysis.seen.get(function.value)
         return receiver.klass.method(function.attr) if isinstance(receiver, Instance) else None
 
-    def _returned(self, definition: FunctionDefinition) -> Iterator[tuple[ast.expr, Scope]]:
+    def returned(self, definition: FunctionDefinition) -> Iterator[tuple[ast.expr, Scope]]:
+        """What a function of the project returns."""
         node = definition.node
         scope = Scope(node, definition.module.path)
         if isinstance(node, ast.Lambda):

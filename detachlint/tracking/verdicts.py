@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from detachlint.tracking.analysis import Analysis
 from detachlint.tracking.events import Event, EventKind, Note
-from detachlint.tracking.fates import Keep, Use, is_wasted
+from detachlint.tracking.fates import Fates, Keep, Pending, Use, is_wasted
 from detachlint.tracking.places import Place
 
 _Where: TypeAlias = "tuple[str, int, int]"
@@ -26,9 +26,14 @@ def events(analysis: Analysis, path: str) -> list[Event]:
 
 def _losses(analysis: Analysis) -> list[Event]:
     """The events of losses that are, as far as can be seen, there to be differentiated."""
-    uses = analysis.fates.uses
-    waiting = analysis.fates.pending.values()
-    return [pending.event for pending in waiting if pending.wanted & uses.get(pending.place, {}).keys()]
+    fates = analysis.fates
+    return [pending.event for pending in fates.pending.values() if _counts(fates, pending)]
+
+
+def _counts(fates: Fates, pending: Pending) -> bool:
+    if pending.needs and not pending.needs & fates.regressed.keys():
+        return False
+    return bool(pending.wanted & fates.uses.get(pending.place, {}).keys())
 
 
 def _keeps(analysis: Analysis, path: str) -> list[Event]:

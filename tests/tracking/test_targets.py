@@ -108,3 +108,55 @@ def test_the_target_alone_is_detached(body: str, detached: str) -> None:
 
 def test_without_grad_there_is_no_loss() -> None:
     assert not told("with torch.no_grad():\n    return F.mse_loss(net(s), r + 0.9 * net(s2))")
+
+
+def test_a_copy_is_another_network() -> None:
+    copied = "import copy\ntarget = copy.deepcopy(net)\n"
+    assert not told(f"{copied}F.mse_loss(net(s), r + 0.9 * target(s2)).backward()")
+    assert told(f"{copied}F.mse_loss(target(s), r + 0.9 * target(s2)).backward()")
+
+
+def weighed(body: str) -> list[Event]:
+    source = PRELUDE + textwrap.indent(textwrap.dedent(body), "    ")
+    events = tracking.track("file.py", source, ast.parse(source), load())
+    return [event for event in events if event.kind == "weight"]
+
+
+REGRESSED = "v = other(s)\nloss = (r - v).pow(2).mean() + {}\nloss.backward()"
+
+
+@pytest.mark.parametrize(
+    ("product", "detached"),
+    [
+        ("(torch.log(net(s)) * (r - v)).mean()", "v"),
+        ("((r - v) * net(s).log()).mean()", "v"),
+        ("-((r - v) @ torch.log(net(s)))", "v"),
+        ("torch.mul(torch.log(net(s)), r - v).sum()", "v"),
+        ("(2 * v * F.log_softmax(net(s), dim=1)[:, 0]).sum()", "v"),
+        ("(v * torch.exp(torch.log(net(s)) - r)).sum()", "v"),
+    ],
+)
+def test_a_regressed_factor_of_a_logarithm_is_told(product: str, detached: str) -> None:
+    (event,) = weighed(REGRESSED.format(product))
+    assert event.sink == "advantage"
+    assert [ast.unparse(node) for node in event.detach] == [detached]
+
+
+@pytest.mark.parametrize(
+    "product",
+    [
+        "(torch.log(net(s)) * (r - v.detach())).mean()",
+        "(net(s) * (r - v)).mean()",
+        "(torch.log(other(s)) * v).mean()",
+        "(torch.log(net(s)) * net(s2)).mean()",
+        "(torch.log(net(s)) + (r - v)).mean()",
+        "(torch.log(net(s)) * (r - v)).mean().item()",
+        "(torch.log(net(s)) * other(net(s))).mean()",
+    ],
+)
+def test_other_products_are_not(product: str) -> None:
+    assert not weighed(REGRESSED.format(product))
+
+
+def test_a_network_without_a_loss_of_its_own_may_learn_from_another() -> None:
+    assert not weighed("(torch.log(net(s)) * other(s)).mean().backward()")

@@ -1,0 +1,242 @@
+"""Products in which a factor is meant as a number.
+
+`-(log_prob * advantage).mean()` is a policy gradient: the log-probability learns, the advantage says how
+much. If the advantage hangs on the graph of a value network, the same backward trains that network to make
+the loss small, which has nothing to do with values. A name says nothing of this. What does:
+
+* the factor was made by a network whose outputs are regressed: it has a loss of its own, in which it is
+  compared with something, and what it multiplies is a log-probability that another network made.
+* beside the factor `p` and its own logarithm stands a number that was made of `p.detach()`: the author has
+  cut the one and forgotten the other.
+
+Both are told only where the product becomes a loss. Which networks are regressed shows at the end.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+
+from detachlint.tracking.analysis import Analysis, Frame
+from detachlint.tracking.events import Event, Note
+from detachlint.tracking.fates import Pending, Use, ancestors
+from detachlint.tracking.makers import Makers, makers
+from detachlint.tracking.places import Place
+from detachlint.tracking.selection import detachable
+from detachlint.tracking.terms import Reader, Scope, Term, scope_of, terms
+from detachlint.tracking.values import (
+    Grad,
+    Lineage,
+    Tensor,
+    Value,
+    grad_of,
+    lineage_of,
+    origin_of,
+    tracks,
+    with_lineage,
+)
+
+PRODUCTS = frozenset({"mul", "multiply", "dot", "matmul"})
+_A_LOSS = frozenset({Use.DIFFERENTIATED, Use.RETURNED, Use.ESCAPED})
+_DEEPEST = 12
+
+_LOGARITHMS = frozenset({"log_prob", "log", "log_softmax", "logsigmoid", "nll_loss", "cross_entropy"})
+_DISTRIBUTIONS = frozenset({"softmax", "exp", "sigmoid", "log_softmax"})
+# These choose, sum up or reshape: the logarithm or distribution is still one.
+_HANDS_ON = frozenset(
+    {
+        "squeeze",
+        "unsqueeze",
+        "view",
+        "reshape",
+        "flatten",
+        "float",
+        "to",
+        "cuda",
+        "cpu",
+        "clone",
+        "contiguous",
+    }
+    | {"gather", "sum", "mean", "clamp", "clip", "stack", "cat", "index_select", "masked_select", "expand"}
+    | {"cumsum", "take_along_dim"}
+)
+
+
+def weighed(frame: Frame, node: ast.AST, left: ast.expr, right: ast.expr, value: Value) -> Value:
+    """Two factors that both require grad were multiplied."""
+    if not isinstance(value, Tensor) or not tracks(value) or not frame.grad_on:
+        return value
+    if not all(_may_track(frame.analysis.seen.get(part)) for part in (left, right)):
+        return value
+    reader = _Reading(Reader(frame.analysis), frame)
+    factors = [*_factors(left), *_factors(right)]
+    place = (frame.analysis.keys("loss", node), ".weighed")
+    if not reader.judge(factors, place):
+        return value
+    parents = (value.lineage,) if value.lineage is not None else ()
+    return with_lineage(value, Lineage(place[0], parents, place))
+
+
+def _may_track(value: Value | None) -> bool:
+    return value is not None and grad_of(value) is not Grad.CLEAR
+
+
+def _factors(node: ast.expr) -> Iterator[ast.expr]:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        yield from _factors(node.operand)
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.MatMult)):
+        yield from _factors(node.left)
+        yield from _factors(node.right)
+    else:
+        yield node
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Reads the factors of one product."""
+
+    reader: Reader
+    frame: Frame
+
+    @property
+    def analysis(self) -> Analysis:
+        return self.reader.analysis
+
+    def judge(self, factors: Sequence[ast.expr], place: Place) -> bool:
+        """Write down what may be wrong with a product; whether anything may."""
+        scope = scope_of(self.frame)
+        live = [factor for factor in factors if _may_track(self.analysis.seen.get(factor))]
+        # What code out of sight gives is a log-probability if it is asked for one.
+        scores = [factor for factor in live if self.is_made_by(factor, scope, _LOGARITHMS)]
+        found = False
+        for factor in live:
+            others = [score for score in scores if score is not factor]
+            if factor not in scores and others and self._tracks(factor):
+                found |= self._advantage(factor, others, scope, place)
+                found |= self._twin(factor, others, factors, scope, place)
+        return found
+
+    def _tracks(self, node: ast.expr) -> bool:
+        value = self.analysis.seen.get(node)
+        return value is not None and tracks(value)
+
+    def _advantage(self, factor: ast.expr, scores: list[ast.expr], scope: Scope, place: Place) -> bool:
+        """A log-probability is weighed with what another network gave, which may be regressed."""
+        policy = {key for score in scores for key in makers(self.analysis, self.analysis.seen.get(score))}
+        for term in terms(self.analysis, factor, scope):
+            own = makers(self.analysis, term.value) if term.tracks else {}
+            if own and not policy & own.keys() and not _is_below(term.value, policy):
+                text = "it weighs a log-probability, and the network that made it has a loss of its own"
+                self._tell(factor, term, "advantage", text, place, frozenset(own))
+                return True
+        return False
+
+    def _twin(
+        self,
+        factor: ast.expr,
+        scores: list[ast.expr],
+        factors: Sequence[ast.expr],
+        scope: Scope,
+        place: Place,
+    ) -> bool:
+        """`w(p.detach()) * p * log(p)`: the author cut one of the two."""
+        own = makers(self.analysis, self.analysis.seen.get(factor))
+        same = [s for s in scores if _overlap(own, makers(self.analysis, self.analysis.seen.get(s)))]
+        if not same or not self.is_made_by(factor, scope, _DISTRIBUTIONS):
+            return False
+        for other in factors:
+            cut = next((c for c in self.cuts(other, scope) if _overlap(own, makers(self.analysis, c))), None)
+            if other is not factor and other not in scores and cut is not None:
+                term = Term(factor, self.analysis.seen.get(factor), path=((factor, scope),))
+                text = "beside it stands its own logarithm, weighed with what was made of it and detached"
+                self._tell(factor, term, "twin", text, place, frozenset())
+                return True
+        return False
+
+    def is_made_by(self, node: ast.expr, scope: Scope, names: frozenset[str], depth: int = 0) -> bool:
+        """Whether an expression is, through names and what hands on, a call of one of these functions."""
+        self.reader.left -= 1
+        if depth > _DEEPEST or self.reader.left < 0:
+            return False
+        return any(
+            part is None or self.is_made_by(part, its_scope, names, depth + 1)
+            for part, its_scope in self._heads(node, scope, names)
+        )
+
+    def _heads(
+        self, node: ast.expr, scope: Scope, names: frozenset[str]
+    ) -> Iterator[tuple[ast.expr | None, Scope]]:
+        """What an expression hands on; None where it is a call of one of these functions."""
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name in names:
+                yield None, scope
+            elif name in _HANDS_ON or name == "exp":
+                yield _operand(node), scope
+            callee = self.reader.definition(node.func)
+            if callee is not None:
+                yield from self.reader.returned(callee)
+        elif isinstance(node, ast.Name):
+            yield from self.reader.meanings(node, scope)
+        elif isinstance(node, ast.Subscript):
+            yield node.value, scope
+        elif isinstance(node, ast.UnaryOp):
+            yield node.operand, scope
+        elif isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Pow):
+            for side in (node.left, node.right):
+                if self._tracks(side):
+                    yield side, scope
+
+    def cuts(self, node: ast.expr, scope: Scope, depth: int = 0) -> Iterator[Value]:
+        """The values that were detached on the way to an expression."""
+        self.reader.left -= 1
+        if depth > _DEEPEST or self.reader.left < 0:
+            return
+        for part in ast.walk(node):
+            if (
+                isinstance(part, ast.Call)
+                and isinstance(part.func, ast.Attribute)
+                and part.func.attr == "detach"
+            ):
+                value = self.analysis.seen.get(part.func.value)
+                if value is not None and tracks(value):
+                    yield value
+            elif isinstance(part, ast.Name):
+                for written, its_scope in self.reader.meanings(part, scope):
+                    yield from self.cuts(written, its_scope, depth + 3)
+
+    def _tell(
+        self, factor: ast.expr, term: Term, sink: str, text: str, place: Place, needs: frozenset[Hashable]
+    ) -> None:
+        module = self.frame.module
+        if module.path != self.analysis.target:
+            return
+        detach, unfixable = detachable(self.frame, factor)
+        origin = origin_of(term.value) if term.value is not None else None
+        steps = origin.steps() if origin is not None else []
+        notes = [Note(step.path, step.node, step.text) for step in steps]
+        notes.append(Note(module.path, factor, text))
+        event = Event("weight", sink, ast.unparse(factor), factor, detach, tuple(notes), unfixable=unfixable)
+        pending = Pending(place, event, _A_LOSS, needs)
+        self.analysis.fates.pending.setdefault((place[0], id(factor)), pending)
+
+
+def _operand(node: ast.Call) -> ast.expr | None:
+    if isinstance(node.func, ast.Attribute) and not (
+        isinstance(node.func.value, ast.Name) and node.func.value.id in ("torch", "F")
+    ):
+        return node.func.value
+    return node.args[0] if node.args else node.func
+
+
+def _overlap(one: Makers, other: Makers) -> bool:
+    """Whether one and the same output of a network went into both."""
+    return any(one[key] & other[key] for key in one.keys() & other.keys())
+
+
+def _is_below(value: Value | None, keys: set[Hashable]) -> bool:
+    """Whether one of these networks gave something that went into the value."""
+    if value is None:
+        return False
+    return any(a.call is not None and a.call.key in keys for a in ancestors(lineage_of(value)))

@@ -1,0 +1,65 @@
+"""The author has cut one use of a distribution and forgotten the other."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn, optim
+
+
+def bad_bias_correction(steps=3):
+    """Off-policy actor-critic: the expectation over actions is weighed with ratios of the detached policy."""
+    policy, q_net = nn.Linear(4, 3), nn.Linear(4, 3)
+    optimizer = optim.SGD(policy.parameters(), lr=0.05)
+    for _ in range(steps):
+        states, behaviour = torch.randn(8, 4), torch.softmax(torch.randn(8, 3), dim=1)
+        pi = F.softmax(policy(states), dim=1)
+        rho = pi.detach() / behaviour
+        correction = (1 - 1 / rho).clamp(min=0)
+        with torch.no_grad():
+            q = q_net(states)
+        loss = (-correction * pi * torch.log(pi) * (q - q.mean(1, keepdim=True))).sum(1).mean()  # DTL503
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def good_bias_correction(steps=3):
+    policy, q_net = nn.Linear(4, 3), nn.Linear(4, 3)
+    optimizer = optim.SGD(policy.parameters(), lr=0.05)
+    for _ in range(steps):
+        states, behaviour = torch.randn(8, 4), torch.softmax(torch.randn(8, 3), dim=1)
+        pi = F.softmax(policy(states), dim=1)
+        weight = torch.tensor(pi.tolist())
+        correction = (1 - behaviour / weight).clamp(min=0)
+        with torch.no_grad():
+            q = q_net(states)
+        loss = (-correction * weight * torch.log(pi) * (q - q.mean(1, keepdim=True))).sum(1).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def bad_truncated_importance_weight(steps=3):
+    policy = nn.Linear(4, 3)
+    optimizer = optim.SGD(policy.parameters(), lr=0.05)
+    for _ in range(steps):
+        states, gains = torch.randn(8, 4), torch.randn(8, 3)
+        probs = torch.softmax(policy(states), dim=-1)
+        truncated = torch.clamp(3 * probs.detach(), max=1.0)
+        objective = probs * truncated * probs.log() * gains  # DTL503
+        optimizer.zero_grad()
+        (-objective.sum(-1).mean()).backward()
+        optimizer.step()
+
+
+def good_truncated_importance_weight(steps=3):
+    policy = nn.Linear(4, 3)
+    optimizer = optim.SGD(policy.parameters(), lr=0.05)
+    for _ in range(steps):
+        states, gains = torch.randn(8, 4), torch.randn(8, 3)
+        probs = torch.softmax(policy(states), dim=-1)
+        fixed = probs.data
+        truncated = torch.clamp(3 * fixed, max=1.0)
+        objective = fixed * truncated * probs.log() * gains
+        optimizer.zero_grad()
+        (-objective.sum(-1).mean()).backward()
+        optimizer.step()
