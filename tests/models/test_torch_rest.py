@@ -331,6 +331,18 @@ def one_rank(tmp_path):
     distributed.destroy_process_group()
 
 
+@pytest.mark.usefixtures("one_rank")
+def test_a_reduced_loss_stays_on_its_graph_and_its_backward_warns():
+    loss = t(3).sum()
+    distributed.all_reduce(loss)
+    with pytest.warns(UserWarning, match="autograd kernel was not registered"):
+        loss.backward()
+    gathered = [None]
+    distributed.all_gather_object(gathered, t(3))
+    assert gathered[0].requires_grad
+    assert gathered[0].is_leaf  # pickled on its way
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.usefixtures("one_rank")
 def test_more_collectives():

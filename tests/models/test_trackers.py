@@ -172,10 +172,16 @@ def test_mlflow_takes_numbers_only(tmp_path):
 
 # --- TensorBoard ---
 
+
+def figure():
+    return pytest.importorskip("matplotlib.figure", reason="matplotlib is not installed").Figure()
+
+
 MORE_WRITES = {
     "add_embedding": lambda writer, v: writer.add_embedding(v.view(2, 2)),
     "add_text": lambda writer, v: writer.add_text("a", "text"),
     "add_graph": lambda writer, v: writer.add_graph(nn.Linear(4, 1), v.detach()),
+    "add_figure": lambda writer, v: writer.add_figure("a", figure()),
     "flush": lambda writer, v: writer.flush(),
 }
 

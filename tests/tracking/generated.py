@@ -25,7 +25,7 @@ from detachlint.models import load
 from detachlint.tracking import track
 
 PRELUDE = """\
-import copy
+import copy, functools
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -97,6 +97,7 @@ MODES = (
     "torch.set_grad_enabled(True)",
     'torch.autocast("cpu", enabled=False)',
 )
+CALLS = ("{f}", "{f}", "{f}", "torch.no_grad()({f})", "torch.enable_grad()({f})", "functools.partial({f})")
 # In place: the receiver is a buffer of its own, so that no leaf is written.
 WRITES = (
     "{b} += {m}",
@@ -199,7 +200,8 @@ class Author:
         if depth >= DEPTH or self.pick(3) == 0:
             return self.held(names)
         if names.functions and self.pick(6) == 0:
-            return f"{self.one(names.functions)}({self.matrix(names, depth + 1)}, {self.held(names)})"
+            form = self.one(CALLS).replace("{f}", self.one(names.functions))
+            return f"{form}({self.matrix(names, depth + 1)}, {self.held(names)})"
         return self.filled(self.one(MATRIX_FORMS), names, depth)
 
     def held(self, names: Names) -> str:
