@@ -110,7 +110,12 @@ def call_value(frame: Frame, node: ast.AST, callee: Value, arguments: Arguments)
 
 
 def _makes_another(frame: Frame, callee: Module | Instance, arguments: Arguments) -> bool:
-    """`block: nn.Module` often means the class: `block(64, 128)` takes widths, no tensors, and makes one."""
+    """`block: nn.Module` often means the class: `block(64, 128)` takes widths, no tensors, and makes one.
+
+    A method's own object, `self(sentences)`, is no class, whatever it takes.
+    """
+    if callee == frame.receiver:
+        return False
     key = callee.sites[0] if isinstance(callee, Instance) else callee.key
     if frame.analysis.keys.thing(key)[0] not in ("arg", "annotated"):
         return False
