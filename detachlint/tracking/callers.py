@@ -77,7 +77,7 @@ def interpret(analysis: Analysis, callers: list[SourceModule], asked: list[Funct
         imports.run_top_level(frame, module.tree.body)
         entries.leave_state(frame)
     for module in callers:
-        for definition in _mentioning(analysis, module, words):
+        for definition in _mentioning(analysis, module, words | _holders(module.tree, words)):
             if analysis.work < until:
                 entries.interpret_alone(analysis, definition)
     for owner, method in _inherited(analysis, asked):
@@ -86,6 +86,14 @@ def interpret(analysis: Analysis, callers: list[SourceModule], asked: list[Funct
         for definition in (method,) if init is None or init is method else (init, method):
             if analysis.work < until:
                 entries.interpret_alone(analysis, definition, receiver)
+
+
+def _holders(tree: ast.Module, words: set[str]) -> set[str]:
+    """What an object made with one of these words is put into: `self.loss = Loss()`, a file's own name."""
+    made = [part for part in ast.walk(tree) if isinstance(part, ast.Assign) and mentions(part.value, words)]
+    targets = [(part, target) for part in made for target in part.targets]
+    attributes = {target.attr for _, target in targets if isinstance(target, ast.Attribute)}
+    return attributes | {t.id for part, t in targets if isinstance(t, ast.Name) and part in tree.body}
 
 
 def _mentioning(analysis: Analysis, module: SourceModule, words: set[str]) -> list[FunctionDefinition]:

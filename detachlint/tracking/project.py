@@ -111,9 +111,24 @@ def tree_of(path: Path) -> ast.Module | None:
         if len(data) > _LARGEST:
             return None
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        return ast.parse(data.decode(encoding))
+        return _parsed(data.decode(encoding))
     except (OSError, SyntaxError, ValueError, LookupError, RecursionError, MemoryError):
         return None
+
+
+# `async` and `await` were names until Python 3.7: `images.cuda(async=True)` stands in many a training loop.
+_OLD_NAME = re.compile(r"(?<=[(,. ])(async|await)(?=\s*[=,)])")
+
+
+def _parsed(text: str) -> ast.Module:
+    """The tree of a module; words that were names when it was written are read as such, in their places."""
+    try:
+        return ast.parse(text)
+    except SyntaxError:
+        renamed = _OLD_NAME.sub(lambda match: match[1].title(), text)
+        if renamed == text:
+            raise
+        return ast.parse(renamed)
 
 
 _IMPORT = re.compile(

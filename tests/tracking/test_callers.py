@@ -11,6 +11,13 @@ from detachlint.tracking import track
 HEAD = "import torch\nfrom torch import nn\n"
 TRAINER = "from helpers import total\nnet = nn.Linear(4, 4)\n"
 
+HELD = """
+class Ranking(nn.Module):
+    def forward(self, images, captions):
+        scores = images.mm(captions.t())
+        return scores.diag().sum(), scores.numpy().argsort()  #! numpy
+"""
+
 # Each project is a list of files; the first is the one that is asked about.
 PROJECTS = {
     "a callee that the callers bring": {
@@ -45,6 +52,41 @@ class Method:
         return net(batch).detach()
 def main(batches):
     total(Method(), batches)
+""",
+    },
+    "a module that the caller holds in an attribute": {
+        "helpers.py": HELD,
+        "main.py": """
+from helpers import Ranking
+class Agent:
+    def __init__(self):
+        self.encoder = nn.Linear(4, 4)
+        self.ranking = Ranking()
+    def step(self, images, captions):
+        return self.ranking(self.encoder(images), self.encoder(captions))
+""",
+    },
+    "the same held by a caller that detaches": {
+        "helpers.py": HELD.replace("  #! numpy", ""),
+        "main.py": """
+from helpers import Ranking
+class Agent:
+    def __init__(self):
+        self.encoder = nn.Linear(4, 4)
+        self.ranking = Ranking()
+    def step(self, images, captions):
+        return self.ranking(self.encoder(images).detach(), self.encoder(captions).detach())
+""",
+    },
+    "a caller in which async is still a name": {
+        "helpers.py": HELD,
+        "main.py": """
+from helpers import Ranking
+encoder = nn.Linear(4, 4)
+ranking = Ranking()
+def step(images, captions):
+    images = images.cuda(async=True)
+    return ranking(encoder(images), encoder(captions))
 """,
     },
     "every caller turns grad mode off": {
