@@ -180,9 +180,11 @@ def is_wasted(keep: Keep, uses: dict[Use, ast.AST]) -> bool:
     # An average of weights is there to be read: nobody trains what it is an average of through it.
     if keep.spent or keep.weights:
         return True
-    if Use.RETURNED in uses or (keep.of_layer and Use.HANDED_BACK in uses):
+    if Use.RETURNED in uses:
         return False
     # `net.eval()`, outputs collected, no backward in sight: an inference loop that forgot no_grad.
     if Use.ESCAPED in uses:
         return keep.bracketed
+    if keep.of_layer and Use.HANDED_BACK in uses:
+        return False
     return (keep.private and Use.HANDED_BACK not in uses) or Use.MEASURED in uses

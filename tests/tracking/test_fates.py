@@ -578,6 +578,35 @@ def f(loader, report):
     for a in loader:
         outs.append(net(a))  #! collect
     report(outs)
+=== eval, collected by a method of a module, put in a row, handed on
+class Learner(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(4, 4)
+    def forward(self, y):
+        return self.net(y)
+    def remember(self, loader, memory):
+        self.net.eval()
+        outs = []
+        for a in loader:
+            outs.extend(list(self.net(a)))  #! collect
+        memory.learn(row(outs))
+def row(outs):
+    return {"outs": outs}
+=== train mode, collected by a method of a module, put in a row, handed on
+class Learner(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(4, 4)
+    def forward(self, y):
+        return self.net(y)
+    def remember(self, loader, memory):
+        outs = []
+        for a in loader:
+            outs.extend(list(self.net(a)))
+        memory.learn(row(outs))
+def row(outs):
+    return {"outs": outs}
 === yielded
 def f(loader):
     total = 0
