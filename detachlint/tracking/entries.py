@@ -80,12 +80,17 @@ def _frame(analysis: Analysis, definition: FunctionDefinition, receiver: Value) 
         definition=definition,
         receiver=receiver,
         active=frozenset({definition.node}),
-        budget=min(MAX_WORK, analysis.work + MAX_WORK_OF_ENTRY),
+        budget=min(MAX_WORK, analysis.work + _share(analysis)),
     )
     if definition.owner is not None:
         mode = classes.receiver_mode(frame, definition.owner, definition.name)
         state.mode = mode or state.mode
     return frame
+
+
+def _share(analysis: Analysis) -> int:
+    """A part of the work that is left: long training loops come early or late, and call half of the file."""
+    return max(MAX_WORK_OF_ENTRY, (MAX_WORK - analysis.work) // 4)
 
 
 def _entry_mode(analysis: Analysis, definition: FunctionDefinition) -> GradMode:

@@ -650,6 +650,26 @@ def test_escaped_and_returned(body):
     check(body)
 
 
+def test_a_long_training_loop_is_seen_to_its_end():
+    """What the first calls cost must not leave the loss a riddle: its second part is never proven."""
+    long = "\n".join(["def prepare(a):", "    rows = []"] + ["    rows.append(a)"] * 100 + ["    return a"])
+    calls = "\n".join(["        a = prepare(a)"] * 22)
+    body = f"""
+{long}
+def parts(a):
+    return net(a).sum(), net(a).mean()
+def f(loader):
+    total = 0
+    for a in loader:
+{calls}
+        losses = parts(a)
+        losses[0].backward()
+        total += losses[1].exp()  #! add
+    print(total.item())
+"""
+    check(body)
+
+
 def test_an_event_answers_three_questions():
     """Why it tracks, what the sink does, why no backward needs it; and what to detach."""
     (event,) = events(
