@@ -215,7 +215,7 @@ class Frame:
         """Whether what a sink of this file got tracks is up to the callers of the outermost function.
 
         A value that only came in is theirs alone: asked are those who say what a call in between gives, or
-        what the elements of an argument are.
+        what the elements and attributes of an argument are.
         """
         if self.module.path != self.analysis.target or not self._is_made_here(lineage):
             return
@@ -238,7 +238,10 @@ class Frame:
         return False
 
     def _is_element(self, lineage: Lineage) -> bool:
-        return lineage.key >= 0 and self.analysis.keys.thing(lineage.key)[0] == "element"
+        if lineage.key < 0:
+            return False
+        kind, *rest = self.analysis.keys.thing(lineage.key)
+        return kind == "element" or (kind == "part" and str(rest[-1])[0] == ".")
 
     def note(self, node: ast.AST, text: str) -> Note:
         """A note on a node of this frame's file."""

@@ -78,6 +78,52 @@ class Agent:
         return self.ranking(self.encoder(images).detach(), self.encoder(captions).detach())
 """,
     },
+    "an attribute of what the caller hands over": {
+        "helpers.py": """
+class History:
+    def __init__(self):
+        self.losses, self.sizes = [], []
+    def after_batch(self, trainer):
+        self.losses.append(trainer.loss)  #! store
+        self.sizes.append(trainer.size)
+""",
+        "main.py": """
+from helpers import History
+class Trainer:
+    def __init__(self):
+        self.net = nn.Linear(4, 4)
+        self.callbacks = [History()]
+    def fit(self, batches):
+        for batch in batches:
+            self.loss, self.size = self.net(batch).sum(), len(batch)
+            self.loss.backward()
+            for callback in self.callbacks:
+                callback.after_batch(self)
+""",
+    },
+    "an attribute that the caller detaches": {
+        "helpers.py": """
+class History:
+    def __init__(self):
+        self.losses = []
+    def after_batch(self, trainer):
+        self.losses.append(trainer.loss)
+""",
+        "main.py": """
+from helpers import History
+class Trainer:
+    def __init__(self):
+        self.net = nn.Linear(4, 4)
+        self.callbacks = [History()]
+    def fit(self, batches):
+        for batch in batches:
+            loss = self.net(batch).sum()
+            loss.backward()
+            self.loss = loss.detach()
+            for callback in self.callbacks:
+                callback.after_batch(self)
+""",
+    },
     "a caller in which async is still a name": {
         "helpers.py": HELD,
         "main.py": """
