@@ -91,6 +91,12 @@ class State:
         other.pending = self.pending
         return other
 
+    def lower(self, depth: int) -> None:
+        """What was born in a loop is, seen from behind it, as old as the code around the loop."""
+        for key, born in self.born.items():
+            if born > depth:
+                self.born[key] = depth
+
     def assume(self, condition: str, outcome: bool) -> None:
         """Take back, for every place not written since, what it held on this side of `condition`."""
         sides = self.splits.get(condition)

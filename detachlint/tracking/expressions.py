@@ -374,6 +374,7 @@ def _comprehension(frame: Frame, node: ast.ListComp | ast.SetComp | ast.Generato
     if isinstance(node, ast.DictComp):
         evaluate(frame, node.key)
     frame.depth -= 1
+    frame.live.lower(frame.depth)
     frame.live.cells.update(outer)
     if isinstance(node, ast.GeneratorExp):
         return Sequence(value)

@@ -267,15 +267,7 @@ def _loop(
     for state in exits:
         frame.state = join_states(frame.state, state)
     if frame.state is not None:
-        _lower(frame)
-
-
-def _lower(frame: Frame) -> None:
-    """What was born in the loop is, seen from behind it, as old as the code around the loop."""
-    born = frame.live.born
-    for key, depth in born.items():
-        if depth > frame.depth:
-            born[key] = frame.depth
+        frame.live.lower(frame.depth)
 
 
 def _break(frame: Frame, node: ast.Break) -> None:
