@@ -168,7 +168,7 @@ def item_of(frame: Frame, base: Value, index: Value, node: ast.AST) -> Value:
         return methods.call_method(frame, node, base, "__getitem__", Arguments((index,)))
     if isinstance(base, Object) and base.name == ARRAY and _is_single(index):
         return frame.analysis.unknown(frame.analysis.keys("number", node))
-    if isinstance(base, Object):
+    if isinstance(base, Object) or (isinstance(base, Library) and base.name.endswith(".__dict__")):
         return base
     return PLAIN if isinstance(base, Plain) else frame.analysis.unknown(frame.analysis.keys("item", node))
 

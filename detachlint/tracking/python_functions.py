@@ -156,6 +156,8 @@ def _getattr(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
 
     base, name = arguments.get(0), arguments.get(1)
     if base is None or not isinstance(name, Plain) or not isinstance(name.constant, str):
+        if isinstance(base, Library):
+            return Library(f"{base.name}.__dict__")
         return frame.analysis.unknown(frame.analysis.keys("item", node))
     return classes.attribute_of(frame, base, name.constant, node)
 

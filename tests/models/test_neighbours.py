@@ -89,6 +89,7 @@ RESULTS = {
     **{f"kornia.{place}tensor_to_image": "numpy.ndarray" for place in ("", "utils.", "image.")},
     **{f"torch_geometric.nn.global_{name}_pool": "derived" for name in ("mean", "add", "max")},
     **{f"horovod.torch.{name}": "derived" for name in ("allreduce", "allgather", "broadcast")},
+    "torchvision.models.__dict__": "module",
     "horovod.torch.DistributedOptimizer": "argument",
     "transformers.PreTrainedModel.generate": "cut",
     "sentence_transformers.SentenceTransformer.encode": "plain",
@@ -174,6 +175,14 @@ def test_torchvision_makes_modules(name):
     with torch.device("meta"):
         made = resolved(f"torchvision.models.{name}")(weights=None)
     assert all(parameter.requires_grad for parameter in made.parameters())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_trainer_of_transformers_backpropagates_what_compute_loss_gives():
+    trainer = _library("transformers").Trainer
+    names = trainer.training_step.__code__.co_names
+    assert names.index("compute_loss") < names.index("backward")
+    assert MODELS.klass("transformers.Trainer").backward == {"compute_loss"}
 
 
 @pytest.mark.filterwarnings("ignore")

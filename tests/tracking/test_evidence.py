@@ -165,6 +165,23 @@ class Lit(pl.LightningModule):
         loss = self.compute(batch)
         loss.numpy()  #! numpy
         return {"loss": loss, "n": len(batch)}
+=== compute_loss gives the loss, or the loss and the outputs
+from transformers import Trainer
+class Mine(Trainer):
+    seen, rows = [], []
+    def compute_loss(self, model, inputs, return_outputs=False):
+        outputs = model(**inputs)
+        loss = F.mse_loss(outputs.logits, inputs["labels"])
+        self.seen.append(loss)  #! store
+        self.rows.append(outputs.logits.detach())
+        return (loss, outputs) if return_outputs else loss
+=== compute_loss of no framework
+class Mine:
+    seen = []
+    def compute_loss(self, model, inputs):
+        loss = F.mse_loss(model(**inputs), inputs["labels"])
+        self.seen.append(loss)
+        return loss
 === training_step of no framework
 class Trainer:
     def training_step(self, batch, index):
@@ -315,6 +332,12 @@ def f(model, a, b, first):
 MODULES = cases("""
 === library module
 nn.Linear(4, 4)(x).numpy()  #! numpy
+=== library module looked up by name
+import torchvision
+def f(arch):
+    torchvision.models.__dict__[arch](pretrained=True)(x).numpy()  #! numpy
+    getattr(torchvision.models, arch)()(x).numpy()  #! numpy
+    getattr(F, arch)(x).numpy()
 === library module without parameters
 nn.ReLU()(x).numpy()
 nn.ReLU()(net(x)).numpy()  #! numpy
