@@ -54,6 +54,8 @@ def track(path: str, source: str, tree: ast.Module, models: Models, root: Path |
     if not others:
         return found
 
+    analysis.decided = callers.deciding(analysis, others, asked)
+
     def both() -> None:
         interpret_file(analysis, module)
         callers.interpret(analysis, others, asked)

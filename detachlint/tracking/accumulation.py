@@ -49,7 +49,8 @@ def augmented(frame: Frame, node: ast.AugAssign) -> None:
         new = keeping.accumulated(frame, node, node.target, _incoming(value, new), node.value, place, "add")
         new = _together(frame, node, old, new)
     elif grad_of(new) is Grad.UNKNOWN:
-        frame.leave_open(lineage_of(new))
+        outlives = place is not None and _outlives(frame, place)
+        frame.leave_open(lineage_of(new), kept=outlives)
     if isinstance(node.target, (ast.Attribute, ast.Subscript)):
         owner = frame.analysis.seen.get(node.target.value)
         if isinstance(owner, Unknown):
@@ -114,7 +115,7 @@ def rebound(frame: Frame, node: ast.stmt, target: ast.expr, value: Value, writte
     place = targets.place_of(frame, target)
     if not tracks(value) and (place not in frame.analysis.buffers or not frame.grad_on):
         if grad_of(value) is Grad.UNKNOWN and place is not None and _outlives(frame, place):
-            frame.leave_open(value.lineage)
+            frame.leave_open(value.lineage, kept=True)
         return None
     if place is None or not _outlives(frame, place) or not frame.grad_on:
         return None  # with grad mode off only views track: nothing is added to a graph

@@ -79,6 +79,7 @@ class Analysis:
     optimizers: dict[int, frozenset[int] | None] = field(default_factory=dict)
     undecided: dict[FunctionDefinition, None] = field(default_factory=dict)
     written: dict[ast.AST, dict[str, list[ast.expr]]] = field(default_factory=dict)
+    decided: frozenset[FunctionDefinition] = frozenset()
     work: int = 0
     writes: int = 0
     training_calls: int = 0
@@ -211,19 +212,21 @@ class Frame:
         self.live.born[number] = self.depth
         return number
 
-    def leave_open(self, lineage: Lineage | None) -> None:
+    def leave_open(self, lineage: Lineage | None, kept: bool = False) -> None:
         """Whether what a sink of this file got tracks is up to the callers of the outermost function.
 
         A value that only came in is theirs alone: asked are those who say what a call in between gives, or
-        what the elements and attributes of an argument are.
+        what the elements and attributes of an argument are. And what is `kept` by a function that gives
+        something back is told where it is kept, whoever brought it.
         """
-        if self.module.path != self.analysis.target or not self._is_made_here(lineage):
+        if self.module.path != self.analysis.target:
             return
         outermost = self
         while outermost.caller is not None:
             outermost = outermost.caller
-        if outermost.definition is not None:
-            self.analysis.undecided[outermost.definition] = None
+        definition = outermost.definition
+        if definition is not None and ((kept and definition.gives_back) or self._is_made_here(lineage)):
+            self.analysis.undecided[definition] = None
 
     def _is_made_here(self, lineage: Lineage | None) -> bool:
         stack, seen = [lineage], set[Lineage]()

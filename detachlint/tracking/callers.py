@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from detachlint.tracking import entries, imports
+from detachlint.tracking import entries, imports, verdicts
 from detachlint.tracking.analysis import MAX_WORK, Analysis, Frame
 from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition, SourceModule
 from detachlint.tracking.environment import State
@@ -36,6 +36,7 @@ def open_questions(
     for event in events:
         line = getattr(event.node, "lineno", 0)
         found |= {d: None for d in own if d.node.lineno <= line <= (d.node.end_lineno or 0)}
+    found |= dict.fromkeys(verdicts.returned(analysis, module.path, own))
     return list(found)
 
 
@@ -50,6 +51,20 @@ def find(analysis: Analysis, module: SourceModule, asked: list[FunctionDefinitio
     files.sort(key=lambda path: (-len(os.path.commonpath((path, file))), str(path)))
     found = (_module(analysis, path) for path in files[:_MOST_FILES])
     return [caller for caller in found if caller is not None]
+
+
+def deciding(
+    analysis: Analysis, callers: list[SourceModule], asked: list[FunctionDefinition]
+) -> frozenset[FunctionDefinition]:
+    """The functions of which all callers are in sight, programs among them: their word is the last.
+
+    A library's function has others, too, which nobody here can see.
+    """
+    if len(callers) >= _MOST_FILES:
+        return frozenset()
+    words = [(d, {d.owner.name if d.owner is not None else d.name}) for d in asked]
+    programs = [caller for caller in callers if verdicts.is_program(caller)]
+    return frozenset(d for d, word in words if any(mentions(caller.tree, word) for caller in programs))
 
 
 def _is_test(path: Path, root: Path) -> bool:
@@ -78,8 +93,10 @@ def interpret(analysis: Analysis, callers: list[SourceModule], asked: list[Funct
         entries.leave_state(frame)
     for module in callers:
         for definition in _mentioning(analysis, module, words | _holders(module.tree, words)):
-            if analysis.work < until:
-                entries.interpret_alone(analysis, definition)
+            if analysis.work >= until:
+                analysis.decided = frozenset()  # not all of them have been heard
+                break
+            entries.interpret_alone(analysis, definition)
     for owner, method in _inherited(analysis, asked):
         receiver = Instance((analysis.keys("self", owner.node),), owner)
         init = owner.method("__init__")
@@ -90,10 +107,14 @@ def interpret(analysis: Analysis, callers: list[SourceModule], asked: list[Funct
 
 def _holders(tree: ast.Module, words: set[str]) -> set[str]:
     """What an object made with one of these words is put into: `self.loss = Loss()`, a file's own name."""
-    made = [part for part in ast.walk(tree) if isinstance(part, ast.Assign) and mentions(part.value, words)]
-    targets = [(part, target) for part in made for target in part.targets]
-    attributes = {target.attr for _, target in targets if isinstance(target, ast.Attribute)}
-    return attributes | {t.id for part, t in targets if isinstance(t, ast.Name) and part in tree.body}
+    found: set[str] = set()
+    for part in ast.walk(tree):
+        if isinstance(part, ast.Assign) and mentions(part.value, words):
+            targets = [target for whole in part.targets for target in ast.walk(whole)]
+            found |= {target.attr for target in targets if isinstance(target, ast.Attribute)}
+            if part in tree.body:
+                found |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return found
 
 
 def _mentioning(analysis: Analysis, module: SourceModule, words: set[str]) -> list[FunctionDefinition]:

@@ -58,6 +58,11 @@ class FunctionDefinition:
         return self._body
 
     @property
+    def gives_back(self) -> bool:
+        """Whether its callers get anything from it, so that a cut argument would cut that, too."""
+        return self.body.gives or self.name == "forward"
+
+    @property
     def name(self) -> str:
         """The function's name, for traces."""
         return getattr(self.node, "name", "lambda")

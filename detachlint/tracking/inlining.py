@@ -271,7 +271,7 @@ def _entered(
     if not isinstance(node, ast.Call) or expression is None or _is_own(inner):
         return value
     assert definition is not None
-    only_taken = not definition.body.gives and definition.name != "forward"
+    only_taken = not definition.gives_back
     caller = inner.caller
     assert caller is not None
     entry = Entry(

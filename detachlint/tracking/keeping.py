@@ -29,6 +29,7 @@ from detachlint.tracking.values import (
     Tuple,
     Unknown,
     Value,
+    grad_of,
     lineage_of,
     origin_of,
     tracks,
@@ -286,7 +287,8 @@ def _kept_leaf(frame: Frame, value: Value) -> Value | None:
             part = frame.get((value.key, offset))
             if part is None or tracks(part):
                 return Tensor(Grad.TRACKS, Origin(note.path, note.node, note.text), value.lineage)
-        frame.leave_open(value.lineage)
+    if grad_of(value) is Grad.UNKNOWN:
+        frame.leave_open(lineage_of(value), kept=True)
     return None
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeAlias
 
 from detachlint.tracking.analysis import Analysis
+from detachlint.tracking.definitions import FunctionDefinition, SourceModule
 from detachlint.tracking.events import Event, EventKind, Note
 from detachlint.tracking.fates import Fates, Keep, Pending, Use, is_wasted
 from detachlint.tracking.places import Place
@@ -76,15 +78,40 @@ def _chains(analysis: Analysis, keep: Keep) -> bool:
 
 
 def _returned(analysis: Analysis) -> set[tuple[_Where, str]]:
+    """What goes to callers out of sight; where all of them are in sight, they have shown what they do."""
+    found = [keep for keep in analysis.fates.keeps if Use.RETURNED in analysis.fates.uses.get(keep.place, {})]
+    left = (keep for keep in found if not (_is_alone(analysis, keep) and _is_in(keep, analysis.decided)))
+    return {(_where(keep), keep.part) for keep in left}
+
+
+def _is_alone(analysis: Analysis, keep: Keep) -> bool:
+    """Whether the function was interpreted on its own, not for a call of it."""
+    return analysis.keys.thing(keep.place[0])[-1] == 0
+
+
+def _is_in(keep: Keep, definitions: Iterable[FunctionDefinition]) -> bool:
+    line = _where(keep)[1]
+    return any(d.node.lineno <= line <= (d.node.end_lineno or 0) for d in definitions)
+
+
+def returned(
+    analysis: Analysis, path: str, definitions: Iterable[FunctionDefinition]
+) -> list[FunctionDefinition]:
+    """The functions that give back what they keep: nobody needs its graph but, maybe, their callers."""
+    needed = {Use.DIFFERENTIATED, Use.ESCAPED}
     uses = analysis.fates.uses
-    keeps = analysis.fates.keeps
-    return {(_where(keep), keep.part) for keep in keeps if Use.RETURNED in uses.get(keep.place, {})}
+    found = [keep for keep in analysis.fates.keeps if keep.path == path and not keep.spent]
+    open_ = [k for k in found if Use.RETURNED in uses.get(k.place, {}) and not needed & uses[k.place].keys()]
+    return [definition for definition in definitions if any(_is_in(keep, (definition,)) for keep in open_)]
 
 
 def _is_program(analysis: Analysis) -> bool:
-    """Whether the file is run, not imported: it has a `__main__` block, or loops at its top level."""
-    linted = next(module for module in analysis.modules.values() if module.path == analysis.target)
-    for part in linted.tree.body:
+    return is_program(next(m for m in analysis.modules.values() if m.path == analysis.target))
+
+
+def is_program(module: SourceModule) -> bool:
+    """Whether a file is run, not imported: it has a `__main__` block, or loops at its top level."""
+    for part in module.tree.body:
         if isinstance(part, ast.If) and "__main__" in ast.dump(part.test):
             return True
         if isinstance(part, (ast.For, ast.While, ast.With)):

@@ -18,6 +18,20 @@ class Ranking(nn.Module):
         return scores.diag().sum(), scores.numpy().argsort()  #! numpy
 """
 
+TOTAL = """
+def mean(model, batches):
+    model.eval()
+    total = 0
+    for batch in batches:
+        total += model(batch).mean()  #! add
+    return total / len(batches)
+"""
+PROGRAM = """
+from helpers import mean
+net = nn.Linear(4, 4)
+def main(batches):
+"""
+
 # Each project is a list of files; the first is the one that is asked about.
 PROJECTS = {
     "a callee that the callers bring": {
@@ -123,6 +137,44 @@ class Trainer:
             for callback in self.callbacks:
                 callback.after_batch(self)
 """,
+    },
+    "a loss that keeps a total of its own": {
+        "helpers.py": """
+class Loss(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.criterion, self.total = nn.MSELoss(), 0
+    def forward(self, y, target):
+        loss = self.criterion(y, target)
+        self.total += loss  #! add
+        return loss
+""",
+        "main.py": """
+from helpers import Loss
+net, loss = nn.Linear(4, 4), Loss()
+def main(batches):
+    for batch in batches:
+        loss(net(batch), batch).backward()
+    print(loss.total.item())
+""",
+    },
+    "a total that the program prints": {
+        "helpers.py": TOTAL,
+        "main.py": PROGRAM
+        + "    print(f'{mean(net, batches):.3f}')\nif __name__ == '__main__':\n    main([])\n",
+    },
+    "a total that the program backpropagates": {
+        "helpers.py": TOTAL.replace("  #! add", ""),
+        "main.py": PROGRAM + "    mean(net, batches).backward()\nif __name__ == '__main__':\n    main([])\n",
+    },
+    "a total that the program prints and hands on": {
+        "helpers.py": TOTAL.replace("  #! add", ""),
+        "main.py": PROGRAM + "    print(mean(net, batches).item())\n    return mean(net, batches)\n"
+        "if __name__ == '__main__':\n    main([])\n",
+    },
+    "a total that a part of a library prints": {
+        "helpers.py": TOTAL.replace("  #! add", ""),
+        "main.py": PROGRAM + "    print(f'{mean(net, batches):.3f}')\n",
     },
     "a caller in which async is still a name": {
         "helpers.py": HELD,
