@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from detachlint.bounds import MAX_SECONDS
+from detachlint.interrupts import leave_to_parent, undisturbed
 from detachlint.linter import Outcome
 from detachlint.sources import Screened
 
@@ -91,18 +92,23 @@ class _Crew:
 
     def hire(self, number: int) -> None:
         """Start so many workers and give each something to do."""
-        import multiprocessing
-
         for _ in range(number):
-            ours, theirs = multiprocessing.Pipe()
-            others = [worker.pipe for worker in self.workers] + [ours]
-            process = multiprocessing.Process(target=_serve, args=(self.work, theirs, others), daemon=True)
-            process.start()
-            theirs.close()
-            worker = _Worker(process, ours)
-            self.workers.append(worker)
+            with undisturbed():  # until the worker knows what signals are to it, and the crew of the worker
+                worker = self._hired()
             for _ in range(_AHEAD):
                 self._feed(worker)
+
+    def _hired(self) -> _Worker:
+        import multiprocessing
+
+        ours, theirs = multiprocessing.Pipe()
+        others = [worker.pipe for worker in self.workers] + [ours]
+        process = multiprocessing.Process(target=_serve, args=(self.work, theirs, others), daemon=True)
+        process.start()
+        theirs.close()
+        worker = _Worker(process, ours)
+        self.workers.append(worker)
+        return worker
 
     def wait(self) -> None:
         """Wait until a worker has something to say, or has had its file for too long."""
@@ -163,10 +169,7 @@ class _Crew:
 
 def _serve(work: Work, pipe: Connection, others: Sequence[Connection]) -> None:
     """What a worker does: lint what it is given, until there is nobody who gives."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends its workers
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    leave_to_parent()
     for other in others:  # held open here, they would keep siblings from seeing that their parent is gone
         other.close()
     try:

@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import stat
 import tempfile
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from detachlint.interrupts import undisturbed
+
 _PREFIX, _SUFFIX = ".detachlint-", ".tmp"
-_CAN_WAIT = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _OLD = 3600.0  # seconds after which a temporary file is nobody's where files can't be locked
 
 
@@ -37,34 +36,10 @@ def write_atomically(path: str | os.PathLike[str], data: bytes, read: bytes | No
     as it was.
     """
     try:
-        with _undisturbed():
+        with undisturbed():  # a signal could come before the cleaning up
             _replace(Path(os.path.realpath(path)), data, read)
     except OSError as error:
         raise NotWritten(error.strerror or str(error)) from error
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Signals that can wait do so until the file is written: one could come before the cleaning up.
-
-    They are not blocked but caught: the system gives a blocked one to any other thread of the process, and
-    Python then interrupts the main thread all the same.
-    """
-    if threading.current_thread() is not threading.main_thread():  # none is handled here
-        yield
-        return
-    waiting: list[int] = []
-    before = {number: signal.getsignal(number) for number in _CAN_WAIT}
-    ours = [number for number, handler in before.items() if handler is not None]
-    try:
-        for number in ours:
-            signal.signal(number, lambda caught, _frame: waiting.append(caught))
-        yield
-    finally:
-        for number in ours:
-            signal.signal(number, before[number])
-        for number in waiting:
-            signal.raise_signal(number)
 
 
 def _replace(path: Path, data: bytes, read: bytes | None) -> None:

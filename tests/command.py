@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,11 +18,16 @@ MENDED = BAD.replace("w * 2", "w.detach() * 2")
 
 
 def run(
-    *arguments: str | bytes | Path, cwd: Path, timeout: float = 60, **options
+    *arguments: str | bytes | Path, cwd: Path, timeout: float = 200, **options
 ) -> subprocess.CompletedProcess:
     """The command's status, what it said and what it complained of."""
     options = {"env": ENVIRONMENT, "stdin": subprocess.DEVNULL, "capture_output": True, **options}
     return subprocess.run([*COMMAND, *arguments], cwd=cwd, timeout=timeout, check=False, **options)
+
+
+def hear_interrupts() -> None:
+    """For a process to be started: a shell that runs these tests in the background has it ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def complaints(done: subprocess.CompletedProcess) -> list[str]:

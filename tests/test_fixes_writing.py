@@ -289,12 +289,13 @@ def test_a_write_in_two_parts_is_whole(tmp_path: Path, monkeypatch) -> None:
 
 
 @POSIX
-def test_an_interrupt_waits_until_the_file_is_written(tmp_path: Path, monkeypatch) -> None:
-    """It comes where nobody knows yet of the temporary file, and may reach another thread first."""
+@pytest.mark.parametrize("threads", [0, 2])
+def test_an_interrupt_waits_until_the_file_is_written(tmp_path: Path, monkeypatch, threads: int) -> None:
+    """It comes where nobody knows yet of the temporary file, and may be given to another thread."""
+    over = threading.Event()
+    for _ in range(threads):
+        threading.Thread(target=over.wait, daemon=True).start()
     make = tempfile.mkstemp
-    idle = threading.Event()
-    other = threading.Thread(target=idle.wait, daemon=True)
-    other.start()
 
     def interrupted(**options):
         made = make(**options)
@@ -304,12 +305,12 @@ def test_an_interrupt_waits_until_the_file_is_written(tmp_path: Path, monkeypatc
     monkeypatch.setattr(tempfile, "mkstemp", interrupted)
     path = tmp_path / "a.py"
     path.write_bytes(b"old")
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored here
     try:
         with pytest.raises(KeyboardInterrupt):
             write_atomically(path, b"new", b"old")
     finally:
-        signal.signal(signal.SIGINT, before)
-        idle.set()
+        signal.signal(signal.SIGINT, heard)
+        over.set()
     assert path.read_bytes() == b"new"
     assert only(tmp_path) == ["a.py"]
