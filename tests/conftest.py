@@ -2,14 +2,23 @@
 
 A test notes a figure with `record_property("figure", text)`. A library that is not installed skips the tests that
 run it; a skip is easily overlooked, so that they are counted by library.
+
+Generated examples are always the same ones, and no clock is asked how long one took: how busy a machine is decides
+nothing. `DETACHLINT_LONG=1` and `DETACHLINT_PROFILE=nightly` take new ones each time.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 
 import pytest
+from hypothesis import settings
+
+FRESH = bool(os.environ.get("DETACHLINT_LONG")) or os.environ.get("DETACHLINT_PROFILE") == "nightly"
+settings.register_profile("project", deadline=None, derandomize=not FRESH, database=None)
+settings.load_profile("project")
 
 _MISSING = re.compile(r"(\S+) (?:is not installed|can't be imported)|could not import '(\S+?)'")
 

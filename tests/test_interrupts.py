@@ -163,7 +163,7 @@ def test_an_interrupt_that_meets_workers_in_their_first_moments_is_no_traceback(
     done = subprocess.run(
         [sys.executable, "-c", hook, "--quiet", "--no-cache", "--jobs", "2", *FIX],
         cwd=tmp_path / "tree", env=ENVIRONMENT, capture_output=True, check=False,
-        preexec_fn=hear_interrupts, timeout=60,
+        preexec_fn=hear_interrupts, timeout=200,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, b"")
     assert texts(tmp_path / "tree") == NEW

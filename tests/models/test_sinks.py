@@ -162,7 +162,7 @@ def test_a_process_queue_loses_the_item(capfd):
         with pytest.raises(queue.Empty):
             channel.get(timeout=0.5)
         channel.put(1)
-        assert channel.get(timeout=5) == 1
+        assert channel.get(timeout=60) == 1
     finally:
         channel.close()
         channel.join_thread()

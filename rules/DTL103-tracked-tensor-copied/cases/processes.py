@@ -31,7 +31,7 @@ class Worker:
 def bad_worker_with_a_queue_loses_its_items():  # harm: lost
     results = mp.Queue()
     Worker(results).rollout(2)
-    return [results.get(timeout=0.5).tolist() for _ in range(2)]
+    return [results.get(timeout=3).tolist() for _ in range(2)]
 
 
 def bad_loss_through_a_queue():  # harm: lost
@@ -39,7 +39,7 @@ def bad_loss_through_a_queue():  # harm: lost
     loss = policy_output().pow(2).mean()
     loss.backward()
     channel.put(loss)  # DTL103
-    received = channel.get(timeout=0.5)
+    received = channel.get(timeout=3)
     return received.item()
 
 
@@ -79,7 +79,7 @@ def good_numbers_on_a_queue(steps):
     channel = mp.Queue()
     for _ in range(steps):
         channel.put(policy_output().pow(2).mean().item())
-    return [channel.get(timeout=5) for _ in range(steps)]
+    return [channel.get(timeout=60) for _ in range(steps)]
 
 
 def good_a_queue_between_threads_passes_the_same_object():
