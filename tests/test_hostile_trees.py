@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+import tempfile
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -55,7 +57,7 @@ def test_special_files_in_the_place_of_configs_and_ignore_files_are_passed_by(tm
     (tmp_path / "sub" / ".gitignore").symlink_to("/dev/zero")
     (tmp_path / "sub" / "pyproject.toml").symlink_to("pyproject.toml")
     (tmp_path / "sub" / "a.py").write_text(BAD)
-    done = run("sub", cwd=tmp_path, timeout=30)
+    done = run("sub", cwd=tmp_path, timeout=200)
     assert (done.returncode, complaints(done)) == (1, [])
 
 
@@ -65,7 +67,7 @@ def test_a_special_file_in_the_place_of_a_module_is_passed_by(tmp_path):
     os.mkfifo(tmp_path / "helper.py")
     (tmp_path / "other.py").symlink_to("/dev/zero")
     (tmp_path / "a.py").write_text(f"from helper import f\nfrom other import *\n{BAD}f(w)\n")
-    assert run("a.py", cwd=tmp_path, timeout=30).returncode == 1
+    assert run("a.py", cwd=tmp_path, timeout=200).returncode == 1
 
 
 @POSIX
@@ -223,6 +225,19 @@ def test_patterns_mean_what_they_meant(seed):
             assert plain.check_file(file).include == tamed.check_file(file).include, (line, file)
 
 
+def test_files_that_are_too_large_are_named_and_the_rest_is_linted(tmp_path):
+    (tmp_path / "a.py").write_text(BAD)
+    (tmp_path / "line.py").write_text(f"{TRACKED}x = [{'1,' * 5_000_000}]\n")
+    (tmp_path / "lines.py").write_text(TRACKED + "x=1\n" * 12_500_000)
+    done = run(".", cwd=tmp_path)
+    assert done.returncode == 2
+    assert complaints(done) == [
+        f"{name}: too large: files of more than 3,000,000 bytes are left out"
+        for name in ("line.py", "lines.py")
+    ]
+    assert b"a.py:3:7" in done.stdout
+
+
 def test_a_large_ignore_file_is_read_up_to_a_bound(tmp_path):
     (tmp_path / "a.py").write_text(BAD)
     (tmp_path / ".gitignore").write_text("#" * 70 + "\n" + "b\n" * 600_000 + "a.py\n")
@@ -285,15 +300,45 @@ def test_a_file_that_goes_between_finding_and_reading(tmp_path):
         read(found[0])
 
 
+AS_NOBODY = """
+import os, sys
+from detachlint.cli import main
+def lint(folder):
+    try:
+        main(["--quiet", "--no-cache", "--jobs", "1", "--output-format", "concise", folder])
+    except SystemExit as end:
+        return end.code
+lint(sys.argv[1])  # loads what an ordinary user may not reach
+if os.geteuid() == 0:
+    os.setuid(65534)
+sys.exit(lint(sys.argv[2]))
+"""
+
+
 @POSIX
-def test_unreadable_files_and_folders_are_named(tmp_path):
-    if os.geteuid() == 0:
-        pytest.skip("root reads everything")
-    (tmp_path / "a.py").write_text(BAD)
-    (tmp_path / "shut.py").write_text(BAD)
-    (tmp_path / "shut.py").chmod(0)
-    (tmp_path / "shut").mkdir(mode=0)
-    done = run(".", cwd=tmp_path)
+def test_unreadable_files_and_folders_are_named(open_folder, tmp_path):
+    """Done by an ordinary user where the tests run as root, who reads everything."""
+    for folder in (open_folder, tmp_path):
+        (folder / "a.py").write_text(BAD)
+    (open_folder / "shut.py").write_text(BAD)
+    (open_folder / "shut.py").chmod(0)
+    (open_folder / "shut").mkdir(mode=0)
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, tmp_path, open_folder],
+        cwd=open_folder, env=ENVIRONMENT, capture_output=True, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    (open_folder / "shut").chmod(0o755)
     assert done.returncode == 2
-    assert len(complaints(done)) == 2
-    assert b"a.py:3:7" in done.stdout
+    assert complaints(done) == [
+        f"{open_folder}/shut: cannot be read: permission denied",
+        f"{open_folder}/shut.py: cannot be read: permission denied",
+    ]
+    assert f"{open_folder}/a.py:3:7".encode() in done.stdout
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that every user can reach, other than pytest's own."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
