@@ -33,7 +33,7 @@ from detachlint.tracking import (
 )
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
-from detachlint.tracking.environment import join_states
+from detachlint.tracking.environment import join_modes, join_states
 from detachlint.tracking.fates import Use
 from detachlint.tracking.places import PARAMETERS, Place, element, item
 from detachlint.tracking.values import (
@@ -470,7 +470,8 @@ def _await(frame: Frame, node: ast.Await) -> Value:
 def _yield(frame: Frame, node: ast.Yield) -> Value:
     value = evaluate(frame, node.value) if node.value is not None else PLAIN
     frame.yields.append(passages.leaving(frame, node, value, node.value))
-    frame.yield_mode = frame.live.mode
+    mode = frame.live.mode
+    frame.yield_mode = mode if frame.yield_mode is None else join_modes(frame.yield_mode, mode)
     return frame.analysis.unknown(frame.analysis.keys("item", node))
 
 

@@ -190,6 +190,7 @@ def _run(inner: Frame, definition: FunctionDefinition) -> Value:
         inner.returns.append((value, inner.live, body))
         inner.state = None
         return value
+    entered = inner.live.mode
     interpreter.run(inner, body)
     if definition.is_context_manager:
         yielded = inner.yields[0] if inner.yields else NONE
@@ -198,8 +199,16 @@ def _run(inner: Frame, definition: FunctionDefinition) -> Value:
         found: Value | None = None
         for value in inner.yields:
             found = value if found is None else join(found, value)
-        return Sequence(found if found is not None else PLAIN)
+        return Sequence(found if found is not None else PLAIN, mode=_left_behind(inner, definition, entered))
     return returned(inner)
+
+
+def _left_behind(inner: Frame, definition: FunctionDefinition, entered: GradMode) -> GradMode | None:
+    """`with torch.no_grad(): yield x` leaves the mode off while its caller works; the decorator does not."""
+    mode = inner.yield_mode
+    if definition.mode is not None or mode in (None, entered, GradMode.ON):
+        return None
+    return mode
 
 
 def returned(inner: Frame) -> Value:

@@ -44,6 +44,7 @@ from detachlint.tracking.values import (
     ManagedBlock,
     ModeSwitch,
     Plain,
+    Sequence,
     Unknown,
     Value,
 )
@@ -175,6 +176,8 @@ def _for(frame: Frame, node: ast.For | ast.AsyncFor) -> None:
 
     def enter() -> None:
         targets.assign(frame, node.target, expressions.iterate(frame, source, node.iter))
+        if isinstance(source, Sequence) and source.mode is not None:
+            frame.live.mode = source.mode
 
     _loop(frame, node, enter, endless=False)
     if frame.state is not None:

@@ -43,15 +43,21 @@ def _each(frame: Frame, node: ast.AST, arguments: Arguments) -> list[Value]:
     return [expressions.iterate(frame, value, node) for value in arguments.positional]
 
 
+def _left_behind(arguments: Arguments) -> GradMode | None:
+    """The grad mode of a suspended generator among these."""
+    modes = (value.mode for value in arguments.positional if isinstance(value, Sequence))
+    return next((mode for mode in modes if mode is not None), None)
+
+
 def _zip(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
     # `zip(*rows)` turns rows into columns: each column holds one field of every row.
     if len(arguments.hidden) == 1 and not arguments.positional and isinstance(arguments.hidden[0], Tuple):
         return Tuple(tuple(Sequence(field) for field in arguments.hidden[0].items))
-    return Sequence(Tuple(tuple(_each(frame, node, arguments))))
+    return Sequence(Tuple(tuple(_each(frame, node, arguments))), mode=_left_behind(arguments))
 
 
 def _enumerate(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
-    return Sequence(Tuple((PLAIN, *_each(frame, node, arguments)[:1])))
+    return Sequence(Tuple((PLAIN, *_each(frame, node, arguments)[:1])), mode=_left_behind(arguments))
 
 
 def _map(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:

@@ -204,11 +204,13 @@ class Tuple:
 class Sequence:
     """Something to iterate over, of unknown length, whose elements are alike.
 
-    `rows` are the tuples of different lengths that it may be, where that is known.
+    `rows` are the tuples of different lengths that it may be, where that is known. `mode` is the grad mode
+    that a generator is suspended in, and leaves to those that iterate over it.
     """
 
     element: Value
     rows: tuple[Tuple, ...] = ()
+    mode: GradMode | None = None
 
 
 @dataclass(frozen=True, slots=True)

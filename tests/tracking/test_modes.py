@@ -206,6 +206,30 @@ def f():
     yield net(x)
 for y in f():
     y.numpy()
+=== a generator suspended under no_grad leaves the mode to its caller
+def f():
+    with torch.no_grad():
+        for _ in range(3):
+            yield net(x)
+for y in f():
+    net(y).numpy()
+for i, y in enumerate(f()):
+    net(y).numpy()
+    break
+net(x).numpy()  #! numpy
+=== a decorated generator does not
+@torch.no_grad()
+def f():
+    yield net(x)
+for y in f():
+    net(y).numpy()  #! numpy
+=== a generator that is suspended under no_grad sometimes
+def f(quick):
+    with torch.no_grad():
+        yield net(x)
+    yield net(x)
+for y in f(True):
+    y.numpy()  #! numpy
 === decorator on an async def does nothing
 @torch.no_grad()
 async def f():
