@@ -144,10 +144,11 @@ def _asks_for_tensor(test: ast.Call) -> bool:
 
 
 def _asks_for_plain(test: ast.Call) -> bool:
-    return len(test.args) == 2 and _are_plain(test.args[1])
+    return len(test.args) == 2 and are_plain(test.args[1])
 
 
-def _are_plain(node: ast.expr) -> bool:
+def are_plain(node: ast.expr) -> bool:
+    """Whether the types that are named here are arrays, numbers and texts."""
     names = {getattr(part, "attr", getattr(part, "id", None)) for part in ast.walk(node)}
     return names <= {"ndarray", "int", "float", "str", "bool", "Number", "np", "numpy", "numbers", None}
 
@@ -165,7 +166,7 @@ def _narrow_type(frame: Frame, test: ast.Compare, outcome: bool) -> None:
     same = isinstance(test.ops[0], (ast.Is, ast.Eq))
     if asked.func.id != "type" or len(asked.args) != 1 or not same | isinstance(test.ops[0], _DIFFER):
         return
-    if _are_plain(test.comparators[0]) and outcome is same:
+    if are_plain(test.comparators[0]) and outcome is same:
         _set(frame, asked.args[0], PLAIN)
 
 
