@@ -100,7 +100,7 @@ class Analysis:
 
     def unknown(self, key: int, lineage: Lineage | None = None) -> Value:
         """A value of which nothing is known but what facts say of its definition."""
-        note = self.facts.tracking.get(key)
+        note = self.facts.tracking.get(key) if key not in self.facts.objects else None
         lineage = lineage or Lineage(key)
         if note is not None:
             origin = Origin(note.path, note.node, note.text)

@@ -440,7 +440,10 @@ def _iterate_object(frame: Frame, value: Object, node: ast.AST) -> Value:
     wrapped = frame.get(element(value.key))
     if wrapped is not None:
         return wrapped
-    return value if value.name == ARRAY or value.name.startswith("matplotlib.") else fresh(frame, node)
+    if value.name == ARRAY:
+        # Of a row of numbers each is a number, which torch takes.
+        return frame.analysis.unknown(frame.analysis.keys("number", node))
+    return value if value.name.startswith("matplotlib.") else fresh(frame, node)
 
 
 def fresh(frame: Frame, node: ast.AST) -> Value:

@@ -42,6 +42,7 @@ class Facts:
     differentiable: dict[int, Note] = field(default_factory=dict)
     frozen: dict[int, None] = field(default_factory=dict)
     thawed: dict[int, None] = field(default_factory=dict)
+    objects: dict[int, None] = field(default_factory=dict)
     called_in: dict[int, set[GradMode]] = field(default_factory=dict)
     _candidate: dict[Lineage, bool] = field(default_factory=dict)
 
@@ -54,6 +55,7 @@ class Facts:
             self.differentiable,
             self.frozen,
             self.thawed,
+            self.objects,
         )
         return sum(map(len, tables))
 
@@ -64,6 +66,15 @@ class Facts:
     def is_frozen(self, key: int) -> bool:
         """Whether the module's parameters were told not to require grad, and never to do so again."""
         return key in self.frozen and key not in self.thawed
+
+    def is_object(self, lineage: Lineage | None) -> bool:
+        """A method that no tensor has was called: this is none, if only its `backward` said so."""
+        while lineage is not None and _is_passage(lineage) and lineage.parents:
+            lineage = lineage.parents[0]
+        if lineage is None or lineage.key not in self.tracking:
+            return False
+        self.objects[lineage.key] = None
+        return True
 
     def prove(self, lineage: Lineage | None, note: Note) -> None:
         """Record that what `lineage` stands for was backpropagated at `note`."""

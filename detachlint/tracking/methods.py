@@ -62,6 +62,11 @@ _GIVE_SELF = frozenset(
 )
 _DEEPEST_PART = 8
 _DRAWS = frozenset({"sample", "sample_n", "mode"})
+# What the outputs of networks have that are no tensors: distributions, dicts, named tuples.
+_OF_OUTPUTS = frozenset(
+    {"rsample", "log_prob", "entropy", "items", "values", "keys", "get", "pop", "to_tuple", "_asdict"}
+    | {"_replace", "copy", "popitem", "setdefault"}
+)
 _STORE = frozenset({"append", "extend", "add", "insert", "appendleft", "put", "push", "put_nowait"})
 
 
@@ -103,14 +108,19 @@ def _tensor_method(frame: Frame, node: ast.AST, receiver: Tensor, name: str, arg
         expressions.measure(frame, receiver, node)
         return CLEAR
     call = frame.analysis.models.method(_TENSOR, name)
-    if call is None and name in _DRAWS:
-        # No tensor has it: a distribution, most of which draw without a gradient.
+    if call is None and (name in _DRAWS or _is_object(frame, receiver, name)):
+        # No tensor has it: a distribution that is drawn from, a loss that keeps its own books.
         parents = (receiver.lineage,) if receiver.lineage is not None else ()
         key = frame.analysis.keys("call", node)
         return frame.analysis.unknown(key, Lineage(key, parents))
     if call is None:
         return expressions.derive(frame, node, [receiver], view=True)
     return library.apply(frame, node, f"{_TENSOR}.{name}", call, receiver, arguments)
+
+
+def _is_object(frame: Frame, receiver: Tensor, name: str) -> bool:
+    """Whether what a backward made a tensor of is none: it has methods of its own, `backward` among them."""
+    return name not in _OF_OUTPUTS and frame.analysis.facts.is_object(receiver.lineage)
 
 
 def _require_grad(frame: Frame, node: ast.AST, receiver: Tensor, arguments: Arguments) -> Value:

@@ -115,9 +115,22 @@ def _bootstrap(analysis: Analysis, found: list[Term]) -> tuple[Term | None, Term
                 predicted.sign != ahead.sign
                 and predicted.scaled < ahead.scaled
                 and _same_network(analysis, predicted, ahead)
+                and not _stands_on_both_sides(found, predicted)
             ):
                 return predicted, ahead
     return None, None
+
+
+def _stands_on_both_sides(found: list[Term], predicted: Term) -> bool:
+    """A value compared with what was computed from it, its own mean: a spread, and no loss."""
+    return any(
+        term.node is predicted.node and _item(term) == _item(predicted) and term.sign != predicted.sign
+        for term in found
+    )
+
+
+def _item(term: Term) -> str:
+    return ast.dump(term.part.slice) if term.part is not None else ""
 
 
 def _same_network(analysis: Analysis, predicted: Term, ahead: Term) -> bool:

@@ -471,6 +471,36 @@ class Free(nn.Module):
 def measure(simulate, state):
     np.conj(Circuit(simulate)(state))
     np.conj(Free(simulate)(state))  #! numpy
+=== a loss that is an object of its own
+class Trainer:
+    def __init__(self, loss, net):
+        self.loss, self.net = loss, net
+    def step(self, batch):
+        loss = self.loss
+        loss.reset()
+        loss.add_batch(self.net(batch))
+        loss.backward()
+        return loss.so_far()
+    def train(self, batches, log):
+        total = 0
+        for batch in batches:
+            total += self.step(batch)
+            log.info("%s: %.4f" % (self.loss.name, total))
+        return total
+=== a spread around the own mean is no loss
+class Pool(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.mask = nn.Linear(4, 4), nn.Parameter(torch.ones(4))
+    def forward(self, rows, scale):
+        rows = self.layer(rows) if scale else rows
+        mean = (scale * rows).sum(1, keepdim=True)
+        return torch.sqrt((rows - mean).pow(2).sum(1))
+=== the numbers of an array one by one
+for sigma in np.arange(-2, 2.5, 0.5):
+    (net(x) * sigma).sum().backward()
+for number, sigma in enumerate(np.linspace(0, 1, 5)):
+    (net(x) * sigma).sum().backward()
 """)
 
 
