@@ -69,8 +69,18 @@ def call_library(frame: Frame, node: ast.AST, name: str, arguments: Arguments) -
     if call is None:
         if name.startswith(_OPEN_NAMESPACES):
             return _derived(frame, node, arguments.values())
+        if name.partition(".")[0] in _OTHER_FRAMEWORKS:
+            escape(frame, node, arguments.values())
+            return PLAIN
         return methods.call_unknown(frame, node, None, arguments)
     return apply(frame, node, name, call, None, arguments)
+
+
+# What they differentiate are tensors of their own, with a `backward` and a `numpy` of their own.
+_OTHER_FRAMEWORKS = frozenset(
+    {"chainer", "cupy", "dynet", "jax", "keras", "mindspore", "mxnet", "oneflow", "paddle", "tensorflow"}
+    | {"theano", "tinygrad"}
+)
 
 
 def _construct(

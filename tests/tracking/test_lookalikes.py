@@ -501,6 +501,17 @@ for sigma in np.arange(-2, 2.5, 0.5):
     (net(x) * sigma).sum().backward()
 for number, sigma in enumerate(np.linspace(0, 1, 5)):
     (net(x) * sigma).sum().backward()
+=== losses of another framework
+import dynet
+def run(model, batches):
+    total = 0
+    for batch in batches:
+        scores = model.forward(batch)
+        loss = dynet.esum([dynet.pickneglogsoftmax(score, 1) for score in scores])
+        total += loss.value()
+        loss.backward()
+        np.argmax(scores[0].value())
+    return total
 """)
 
 
