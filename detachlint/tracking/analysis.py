@@ -35,6 +35,7 @@ from detachlint.tracking.values import (
 if TYPE_CHECKING:
     from detachlint.models import Models
     from detachlint.tracking.project import Project
+    from detachlint.tracking.terms import Item
 
 MAX_DEPTH = 5
 MAX_DEPTH_ELSEWHERE = 3
@@ -78,7 +79,7 @@ class Analysis:
     texts: dict[ast.AST, object] = field(default_factory=dict)
     optimizers: dict[int, frozenset[int] | None] = field(default_factory=dict)
     undecided: dict[FunctionDefinition, None] = field(default_factory=dict)
-    written: dict[ast.AST, dict[str, list[ast.expr]]] = field(default_factory=dict)
+    written: dict[ast.AST, dict[str, list[ast.expr | Item]]] = field(default_factory=dict)
     decided: frozenset[FunctionDefinition] = frozenset()
     work: int = 0
     writes: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import backward, carrying, classes, imports, interpreter, library, methods
+from detachlint.tracking import backward, carrying, classes, imports, interpreter, library, methods, siblings
 from detachlint.tracking.analysis import MAX_WORK, MAX_WORK_OF_ENTRY, Analysis, Frame
 from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition, SourceModule
 from detachlint.tracking.environment import State
@@ -146,6 +146,7 @@ def _finish(frame: Frame, definition: FunctionDefinition) -> None:
         if backpropagates:
             backward.backward(frame, node, _loss_of(frame, value))
         library.use(frame, node, value, Use.RETURNED)
+        siblings.returned(frame, definition, value, node)
     if frame.state is None and ends:
         frame.state = ends[-1]
     for value in frame.yields if frame.state is not None else ():

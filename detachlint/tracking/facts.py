@@ -24,6 +24,7 @@ from detachlint.tracking.places import Keys
 from detachlint.tracking.values import GradMode, Lineage
 
 _CANDIDATES = ("call", "operation")
+_MADE = ("module", "object", "self", "annotated", "copy")  # of these the class is known
 
 
 def _is_passage(lineage: Lineage) -> bool:
@@ -33,13 +34,17 @@ def _is_passage(lineage: Lineage) -> bool:
 
 @dataclass(slots=True)
 class Facts:
-    """Evidence by definition key; it only grows."""
+    """Evidence by definition key; it only grows.
+
+    Of the `modules` those are `inferred` of which nothing but a backward says that they are networks.
+    """
 
     keys: Keys
     tracking: dict[int, Note] = field(default_factory=dict)
     parts: dict[int, dict[str, Note]] = field(default_factory=dict)
     modules: dict[int, Note] = field(default_factory=dict)
     differentiable: dict[int, Note] = field(default_factory=dict)
+    inferred: dict[int, None] = field(default_factory=dict)
     frozen: dict[int, None] = field(default_factory=dict)
     thawed: dict[int, None] = field(default_factory=dict)
     objects: dict[int, None] = field(default_factory=dict)
@@ -129,8 +134,12 @@ class Facts:
         thing = self.keys.thing(lineage.call.key)
         if thing[0] in ("part", "element") and str(thing[2]).startswith("["):
             return  # `transforms[name](x)`: one of many functions, which need not be modules
-        table = self.differentiable if self._candidates(lineage) else self.modules
-        table.setdefault(lineage.call.key, note)
+        if self._candidates(lineage):
+            self.differentiable.setdefault(lineage.call.key, note)
+        elif lineage.call.key not in self.modules:
+            self.modules[lineage.call.key] = note
+            if thing[0] not in _MADE:
+                self.inferred[lineage.call.key] = None
 
     def _candidates(self, lineage: Lineage) -> list[Lineage]:
         return [parent for parent in lineage.parents if self._is_candidate(parent)]

@@ -64,7 +64,7 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An event of a loss, which has a place of its own: it counts if one of `wanted` becomes of the loss.
+    """An event of a loss, which has a place of its own: it counts if one of `wanted`, if any, becomes of it.
 
     Where it `needs` networks, one of them must be regressed: have a loss of its own.
     """

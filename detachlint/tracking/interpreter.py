@@ -26,6 +26,7 @@ from detachlint.tracking import (
     modes,
     passages,
     targets,
+    weights,
 )
 from detachlint.tracking.analysis import Frame, Loop
 from detachlint.tracking.arguments import Arguments
@@ -461,6 +462,7 @@ def _delete(frame: Frame, node: ast.Delete) -> None:
 
 def _assert(frame: Frame, node: ast.Assert) -> None:
     expressions.evaluate(frame, node.test)
+    weights.refused(frame, node)
     conditions.narrow(frame, node.test, True)
 
 

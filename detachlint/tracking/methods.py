@@ -204,7 +204,7 @@ def module_method(
     frame: Frame, node: ast.AST, receiver: Module | Instance, name: str, arguments: Arguments
 ) -> Value:
     """A method that every nn.Module has."""
-    if isinstance(receiver, Module) and receiver.trainable is Grad.UNKNOWN:
+    if isinstance(receiver, Module) and (receiver.trainable is Grad.UNKNOWN or not receiver.name):
         _learn(frame, node, receiver, name, arguments)
     if name in ("eval", "train"):
         _switch_eval(frame, receiver, name, arguments)
@@ -496,6 +496,7 @@ def _is_loss(arguments: Arguments) -> bool:
 def _learn(frame: Frame, node: ast.AST, receiver: Unknown | Module, name: str, arguments: Arguments) -> None:
     shows = name in _SHOW_MODULE or (name in _SHOW_MODULE_BARE and not arguments.values())
     if shows:
+        frame.analysis.facts.inferred.pop(receiver.key, None)
         text = f"`.{name}()` shows that it is a module: its output requires grad"
         frame.analysis.facts.modules.setdefault(receiver.key, frame.note(node, text))
 

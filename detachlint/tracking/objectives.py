@@ -56,7 +56,9 @@ def compared(
     if first is None or second is None:
         return value
     scope = scope_of(frame)
-    found = terms(frame.analysis, first, scope) + terms(frame.analysis, second, scope, -1)
+    predictions = terms(frame.analysis, first, scope)
+    _regressed(frame, node, predictions)
+    found = predictions + terms(frame.analysis, second, scope, -1)
     return _judged(frame, node, found, value, _A_LOSS)
 
 
@@ -72,7 +74,17 @@ def measured(frame: Frame, node: ast.AST, value: Value) -> Value:
     difference = _operand(node)
     if difference is None or not isinstance(value, Tensor) or not tracks(value) or not frame.grad_on:
         return value
-    return _judged(frame, node, terms(frame.analysis, difference, scope_of(frame)), value, _A_DISTANCE)
+    found = terms(frame.analysis, difference, scope_of(frame))
+    if any(term.known for term in found):
+        _regressed(frame, node, [term for term in found if not term.scaled])
+    return _judged(frame, node, found, value, _A_DISTANCE)
+
+
+def _regressed(frame: Frame, node: ast.AST, predictions: list[Term]) -> None:
+    """The networks that made these have a loss of their own."""
+    for term in predictions:
+        if term.tracks:
+            frame.analysis.fates.regressed |= dict.fromkeys(makers(frame.analysis, term.value), node)
 
 
 def _operand(node: ast.AST) -> ast.expr | None:
@@ -91,10 +103,6 @@ def _is_torch(node: ast.expr) -> bool:
 
 
 def _judged(frame: Frame, node: ast.AST, found: list[Term], value: Tensor, wanted: frozenset[Use]) -> Value:
-    for term in found:
-        if term.tracks:
-            fates = frame.analysis.fates
-            fates.regressed |= dict.fromkeys(makers(frame.analysis, term.value), node)
     predicted, bootstrapped = _bootstrap(frame.analysis, found)
     if predicted is None or bootstrapped is None:
         return value

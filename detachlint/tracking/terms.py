@@ -181,18 +181,36 @@ class Reader:
         """What a name stands for: what is assigned to it or put into it, or the argument it was given."""
         found = written_in(self.analysis, scope.node).get(name.id, ())
         for written in found:
-            yield written, scope
+            if isinstance(written, Item):
+                yield from self._item(written, scope)
+            else:
+                yield written, scope
         if not found and scope.frame is not None:
             given = argument_of(scope.frame, name.id)
             if given is not None:
                 yield given
+
+    def _item(self, item: Item, scope: Scope) -> Iterator[tuple[ast.expr, Scope]]:
+        """One of the things that a function of the project returns together."""
+        callee = self.definition(item.call.func)
+        for written, its_scope in self.returned(callee) if callee is not None else ():
+            if isinstance(written, ast.Tuple) and item.position < len(written.elts):
+                yield written.elts[item.position], its_scope
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One of the things that a call gives."""
+
+    call: ast.Call
+    position: int
 
 
 def _holds(value: Value) -> bool:
     return type(value).__name__ in ("Container", "Sequence", "Tuple", "Instance")
 
 
-def written_in(analysis: Analysis, node: ast.AST) -> dict[str, list[ast.expr]]:
+def written_in(analysis: Analysis, node: ast.AST) -> dict[str, list[ast.expr | Item]]:
     """What is assigned to every name of a function, and put into it, in the order of the text."""
     known = analysis.written.get(node)
     if known is None:
@@ -212,7 +230,7 @@ def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
         yield from own_nodes(child)
 
 
-def _writes(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+def _writes(node: ast.AST) -> Iterator[tuple[str, ast.expr | Item]]:
     if isinstance(node, ast.Assign):
         for target in node.targets:
             yield from _assigned(target, node.value)
@@ -227,7 +245,7 @@ def _writes(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
             yield node.func.value.id, node.args[position]
 
 
-def _assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+def _assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr | Item]]:
     if isinstance(target, ast.Name):
         yield target.id, value
     elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
@@ -235,6 +253,10 @@ def _assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr
     elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
         for part, its_value in zip(target.elts, value.elts, strict=False):
             yield from _assigned(part, its_value)
+    elif isinstance(target, ast.Tuple) and isinstance(value, ast.Call):
+        for position, part in enumerate(target.elts):
+            if isinstance(part, ast.Name):
+                yield part.id, Item(value, position)
 
 
 def argument_of(frame: Frame, name: str) -> tuple[ast.expr, Scope] | None:

@@ -35,7 +35,7 @@ def _losses(analysis: Analysis) -> list[Event]:
 def _counts(fates: Fates, pending: Pending) -> bool:
     if pending.needs and not pending.needs & fates.regressed.keys():
         return False
-    return bool(pending.wanted & fates.uses.get(pending.place, {}).keys())
+    return not pending.wanted or bool(pending.wanted & fates.uses.get(pending.place, {}).keys())
 
 
 def _keeps(analysis: Analysis, path: str) -> list[Event]:

@@ -7,9 +7,11 @@ the loss small, which has nothing to do with values. A name says nothing of this
 * the factor was made by a network whose outputs are regressed: it has a loss of its own, in which it is
   compared with something, and what it multiplies is a log-probability that another network made.
 * beside the factor `p` and its own logarithm stands a number that was made of `p.detach()`: the author has
-  cut the one and forgotten the other.
+  cut the one and forgotten the other. Likewise where a distribution weighs what was computed from
+  its detached twin.
+* a function of the project asserts of its argument that it does not require grad.
 
-Both are told only where the product becomes a loss. Which networks are regressed shows at the end.
+Products are told only where they become a loss. Which networks are regressed shows at the end.
 """
 
 from __future__ import annotations
@@ -18,13 +20,14 @@ import ast
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
+from detachlint.tracking import passages
 from detachlint.tracking.analysis import Analysis, Frame
 from detachlint.tracking.events import Event, Note
 from detachlint.tracking.fates import Pending, Use, ancestors
 from detachlint.tracking.makers import Makers, makers
 from detachlint.tracking.places import Place
 from detachlint.tracking.selection import detachable
-from detachlint.tracking.terms import Reader, Scope, Term, scope_of, terms
+from detachlint.tracking.terms import Reader, Scope, Term, own_nodes, scope_of, terms, written_in
 from detachlint.tracking.values import (
     Grad,
     Lineage,
@@ -69,13 +72,49 @@ def weighed(frame: Frame, node: ast.AST, left: ast.expr, right: ast.expr, value:
         return value
     if not all(_may_track(frame.analysis.seen.get(part)) for part in (left, right)):
         return value
-    reader = _Reading(Reader(frame.analysis), frame)
+    reading = _Reading(Reader(frame.analysis), frame)
     factors = [*_factors(left), *_factors(right)]
     place = (frame.analysis.keys("loss", node), ".weighed")
-    if not reader.judge(factors, place):
+    found = reading.judge(factors, place)
+    if not found and _is_summed_up(frame, node):
+        found = reading.expectation(left, right, place) or reading.expectation(right, left, place)
+    if not found:
         return value
     parents = (value.lineage,) if value.lineage is not None else ()
     return with_lineage(value, Lineage(place[0], parents, place))
+
+
+def _is_summed_up(frame: Frame, node: ast.AST) -> bool:
+    """Whether a product is summed up on the spot, as an expectation is."""
+    if frame.statement is None:
+        return False
+    for part in ast.walk(frame.statement):
+        if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr == "sum":
+            summed = part.func.value if part.func.value is node or not part.args else part.args[0]
+            if summed is node:
+                return True
+    return False
+
+
+def refused(frame: Frame, node: ast.Assert) -> None:
+    """`assert not weights.requires_grad`: a function says of an argument that it must be a number."""
+    test = node.test
+    if not isinstance(test, ast.UnaryOp) or not isinstance(test.operand, ast.Attribute) or not frame.grad_on:
+        return
+    if not isinstance(test.op, ast.Not) or test.operand.attr != "requires_grad":
+        return
+    value, analysis = frame.analysis.seen.get(test.operand.value), frame.analysis
+    if value is None or not tracks(value):
+        return
+    entry = passages.entry_of(frame, lineage_of(value), analysis.target)
+    if entry is None:
+        return
+    origin = origin_of(value)
+    notes = [Note(step.path, step.node, step.text) for step in (origin.steps() if origin is not None else [])]
+    notes.append(Note(frame.module.path, node, f"`{entry.callee}` asserts that it does not require grad"))
+    detach, unfixable = detachable(frame, entry.argument)
+    text = ast.unparse(entry.argument)
+    analysis.emit(Event("weight", "refused", text, entry.argument, detach, tuple(notes), unfixable=unfixable))
 
 
 def _may_track(value: Value | None) -> bool:
@@ -126,11 +165,16 @@ class _Reading:
         policy = {key for score in scores for key in makers(self.analysis, self.analysis.seen.get(score))}
         for term in terms(self.analysis, factor, scope):
             own = makers(self.analysis, term.value) if term.tracks else {}
-            if own and not policy & own.keys() and not _is_below(term.value, policy):
+            known = own and not any(self._is_inferred(key) for key in own)
+            if known and not policy & own.keys() and not _is_below(term.value, policy):
                 text = "it weighs a log-probability, and the network that made it has a loss of its own"
                 self._tell(factor, term, "advantage", text, place, frozenset(own))
                 return True
         return False
+
+    def _is_inferred(self, maker: Hashable) -> bool:
+        """Whether a backward alone says that this is a network: it may be any function."""
+        return (maker[0] if isinstance(maker, tuple) else maker) in self.analysis.facts.inferred
 
     def _twin(
         self,
@@ -154,6 +198,32 @@ class _Reading:
                 return True
         return False
 
+    def expectation(self, weight: ast.expr, values: ast.expr, place: Place) -> bool:
+        """`(p * f(p.detach())).sum()`: what is weighed was computed from the detached weights."""
+        scope, analysis = scope_of(self.frame), self.analysis
+        own = makers(analysis, analysis.seen.get(weight))
+        if not own or not self._tracks(weight) or not self.is_made_by(weight, scope, _DISTRIBUTIONS):
+            return False
+        theirs = analysis.seen.get(values)
+        if _overlap(own, makers(analysis, theirs)) or _is_below(theirs, set(own)):
+            return False
+        if not any(_overlap(own, makers(analysis, cut)) for cut in self.cuts(values, scope)):
+            return False
+        where = self._definition_of(weight, scope)
+        term = Term(where, analysis.seen.get(weight))
+        text = "it weighs what was computed from the same, detached"
+        self._tell(where, term, "twin", text, place, frozenset())
+        return True
+
+    def _definition_of(self, node: ast.expr, scope: Scope) -> ast.expr:
+        """Where a name gets its value, if there alone and for this use alone: it is cut there."""
+        if not isinstance(node, ast.Name):
+            return node
+        written = written_in(self.analysis, scope.node).get(node.id, [])
+        reads = [n for n in own_nodes(scope.node) if isinstance(n, ast.Name) and n.id == node.id]
+        only = written[0] if len(written) == 1 and len(reads) == 2 else node
+        return only if isinstance(only, ast.expr) else node
+
     def is_made_by(self, node: ast.expr, scope: Scope, names: frozenset[str], depth: int = 0) -> bool:
         """Whether an expression is, through names and what hands on, a call of one of these functions."""
         self.reader.left -= 1
@@ -172,7 +242,7 @@ class _Reading:
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
             if name in names:
                 yield None, scope
-            elif name in _HANDS_ON or name == "exp":
+            elif name in _HANDS_ON or (name == "exp" and self._is_ratio(_operand(node), scope)):
                 yield _operand(node), scope
             callee = self.reader.definition(node.func)
             if callee is not None:
@@ -187,6 +257,14 @@ class _Reading:
             for side in (node.left, node.right):
                 if self._tracks(side):
                     yield side, scope
+
+    def _is_ratio(self, node: ast.expr | None, scope: Scope) -> bool:
+        """`exp(log_prob - old)` is a ratio; `exp(log_prob)` is a probability."""
+        if isinstance(node, ast.Name):
+            return any(isinstance(written, ast.BinOp) for written, _ in self.reader.meanings(node, scope))
+        if isinstance(node, ast.Call):
+            return self._is_ratio(_operand(node), scope)
+        return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)
 
     def cuts(self, node: ast.expr, scope: Scope, depth: int = 0) -> Iterator[Value]:
         """The values that were detached on the way to an expression."""
@@ -218,8 +296,16 @@ class _Reading:
         notes = [Note(step.path, step.node, step.text) for step in steps]
         notes.append(Note(module.path, factor, text))
         event = Event("weight", sink, ast.unparse(factor), factor, detach, tuple(notes), unfixable=unfixable)
-        pending = Pending(place, event, _A_LOSS, needs)
+        wanted = frozenset[Use]() if self._in_forward() else _A_LOSS
+        pending = Pending(place, event, wanted, needs)
         self.analysis.fates.pending.setdefault((place[0], id(factor)), pending)
+
+    def _in_forward(self) -> bool:
+        """Whether a module computes its output here: what becomes of it is for others to see."""
+        definition = self.frame.definition
+        if definition is None or definition.owner is None:
+            return False
+        return definition.owner.is_module and definition.name == "forward"
 
 
 def _operand(node: ast.Call) -> ast.expr | None:
