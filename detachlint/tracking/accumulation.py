@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import expressions, inplace, keeping, library, methods, targets
+from detachlint.tracking import expressions, inplace, keeping, library, methods, targets, terms
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.places import OUTSIDE, Place, element
@@ -120,15 +120,39 @@ def rebound(frame: Frame, node: ast.stmt, target: ast.expr, value: Value, writte
     if place is None or not _outlives(frame, place) or not frame.grad_on:
         return None  # with grad mode off only views track: nothing is added to a graph
     own = _own_text(frame, target)
-    if not _mentions(written, own):
+    blend = written if _mentions(written, own) else computed(frame, written)
+    if blend is None or not _mentions(blend, own):
         return None
-    incoming = _parts_beside(frame, written, own)
+    incoming = _parts_beside(frame, blend, own)
     if not incoming:
         return _blended_input(frame, node, target, value, written, place)
-    how = _how(written, own)
+    how = _how(blend, own)
     leaf = frame.analysis.seen[incoming[0]]
-    kept = keeping.accumulated(frame, node, target, leaf, incoming[0], place, how)
+    stands: ast.AST = node
+    if blend is not written:
+        alone = is_only_stored(frame, written)
+        stands, incoming = (blend, incoming) if alone else (node, [written])
+    kept = keeping.accumulated(frame, stands, target, leaf, incoming[0], place, how)
     return expressions.derive(frame, node, [kept, value], summed=how == "add")
+
+
+def computed(frame: Frame, written: ast.expr | None) -> ast.expr | None:
+    """`new` where it stands for `m * old + (1 - m) * x`, and for nothing else in this function."""
+    if not isinstance(written, ast.Name):
+        return None
+    found = terms.written_in(frame.analysis, _body(frame)).get(written.id, [])
+    return found[0] if len(found) == 1 and isinstance(found[0], ast.BinOp) else None
+
+
+def is_only_stored(frame: Frame, written: ast.expr | None) -> bool:
+    """Whether a name is read once, to be stored: what it was computed from can be detached instead."""
+    name = getattr(written, "id", "")
+    parts = terms.own_nodes(_body(frame))
+    return sum(isinstance(p, ast.Name) and p.id == name and isinstance(p.ctx, ast.Load) for p in parts) == 1
+
+
+def _body(frame: Frame) -> ast.AST:
+    return frame.module.tree if frame.definition is None else frame.definition.node
 
 
 def _blended_input(
@@ -167,7 +191,17 @@ def _mentions(node: ast.expr, own: str) -> bool:
 
 
 def _same(part: ast.AST, own: str) -> bool:
+    if isinstance(part, ast.Call):
+        part = _read_by_call(part) or part
     return isinstance(part, (ast.Name, ast.Attribute, ast.Subscript)) and ast.dump(part) == own
+
+
+def _read_by_call(node: ast.Call) -> ast.expr | None:
+    """`stats.get(key, 0)` reads `stats[key]`."""
+    function = node.func
+    if isinstance(function, ast.Attribute) and function.attr == "get" and len(node.args) in (1, 2):
+        return ast.Subscript(function.value, node.args[0], ast.Load())
+    return None
 
 
 def _parts_beside(frame: Frame, node: ast.expr, own: str, least: Grad = Grad.TRACKS) -> list[ast.expr]:

@@ -137,9 +137,20 @@ def registered(frame: Frame, node: ast.AST, place: Place, value: Value, argument
     if leaf is None or not frame.grad_on or tracked.is_leaf(leaf):
         return value
     written = [expression for position, expression, _ in arguments.pairs() if position in (1, "tensor")]
+    stands: ast.AST = node
+    blend = accumulation.computed(frame, written[0]) if written else None
+    if blend is not None and _is_weighted(blend) and accumulation.is_only_stored(frame, written[0]):
+        stands, written = blend, [blend]
     text = "register_buffer"
-    keeping.keep(frame, node, "statistic", text, leaf, written[0] if written else None, place, OUTSIDE)
+    keeping.keep(frame, stands, "statistic", text, leaf, written[0] if written else None, place, OUTSIDE)
     return keeping.marked(frame, node, value, place)
+
+
+def _is_weighted(blend: ast.expr) -> bool:
+    """`m * old + (1 - m) * new`: what is registered is the old value, moved on."""
+    sides = (blend.left, blend.right) if isinstance(blend, ast.BinOp) else ()
+    added = isinstance(blend, ast.BinOp) and isinstance(blend.op, (ast.Add, ast.Sub))
+    return added and all(isinstance(s, ast.BinOp) and isinstance(s.op, ast.Mult) for s in sides)
 
 
 def _base(frame: Frame, node: ast.AST) -> ast.expr | None:

@@ -317,7 +317,7 @@ def _was_kept(lineage: Lineage | None) -> bool:
 
 def accumulated(
     frame: Frame,
-    node: ast.stmt,
+    node: ast.AST,
     target: ast.expr,
     value: Value,
     written: ast.expr,

@@ -38,6 +38,43 @@ def f(loader):
         total += loss.detach()
         total += float(loss.data)
     return total
+=== an average computed in a name of its own
+def f(loader):
+    average = 0
+    for a in loader:
+        loss = net(a).sum()
+        loss.backward()
+        new = 0.9 * average + 0.1 * loss  #! statistic
+        average = new
+    return average
+=== an average computed in a name that is used besides
+def f(loader):
+    average = 0
+    for a in loader:
+        loss = net(a).sum()
+        loss.backward()
+        new = 0.9 * average + 0.1 * loss
+        if new < 1:
+            break
+        average = new  #! statistic
+    return average
+=== a total read by get
+def f(loader):
+    totals = {}
+    for a in loader:
+        loss = net(a).sum()
+        loss.backward()
+        totals["loss"] = totals.get("loss", 0) + loss  #! add
+        totals["size"] = totals.get("size", 0) + len(a)
+        totals["mean"] = totals.get("mean", 0) + loss.item()
+    return totals
+=== a state that is computed in a name of its own is differentiated
+def f(loader):
+    state = torch.zeros(4)
+    for a in loader:
+        new = 0.5 * state + net(a)
+        state = new
+    state.sum().backward()
 === float(loss) converts
 def f(loader):
     total = 0
@@ -118,7 +155,7 @@ def f(loader):
         loss.backward()
         sums["loss"] += loss  #! add
     return sums
-=== a dict of sums over its keys | `d[k] = d.get(k, 0) + value` is told as a collection, not a sum
+=== a dict of sums over its keys
 def f(loader, model):
     sums = {}
     for a in loader:
