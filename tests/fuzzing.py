@@ -169,14 +169,21 @@ def detach_anywhere(source: str, dice: random.Random, number: int) -> tuple[int,
 
 
 def _barred(tree: ast.Module) -> set[int]:
-    """What a fix may be asked for but is then refused: parts of `{x.y=}`, which prints its text, and `x.detach`."""
-    barred = {
-        id(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "detach"
-    }
+    """What a fix may be asked for but is then refused: parts of `{x.y=}`, which prints its text, and `x.detach`.
+
+    The values of a `case` are written like expressions, and are none.
+    """
+    barred: set[int] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.JoinedStr) and any(_says_text(value) for value in node.values):
+        if isinstance(node, ast.Attribute) and node.attr == "detach":
+            barred.add(id(node))
+        if isinstance(node, ast.pattern) or _prints_its_text(node):
             barred |= {id(part) for part in ast.walk(node)}
     return barred
+
+
+def _prints_its_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.JoinedStr) and any(_says_text(value) for value in node.values)
 
 
 def _says_text(node: ast.expr) -> bool:
