@@ -174,19 +174,27 @@ class Frame:
 
     def get(self, place: Place) -> Value | None:
         """What a place holds here; places of the surroundings are looked up in the file's own table."""
-        value = self.live.cells.get(place)
+        assert self.state is not None
+        value = self.state.cells.get(place)
         if value is None:
-            value = self.analysis.base.get(place)
-            if value is None and self.analysis.surroundings is not None:
-                value = self.analysis.surroundings.base.get(place)
+            analysis = self.analysis
+            value = analysis.base.get(place)
+            if value is None and analysis.surroundings is not None:
+                value = analysis.surroundings.base.get(place)
         return value
 
     def put(self, place: Place, value: Value) -> None:
         """The place holds `value` from here on."""
-        self.live.cells[place] = value
-        if place[1][0] in ".[":
-            self.analysis.writes += 1
-            self.analysis.offsets.setdefault(place[0], {})[place[1]] = None
+        assert self.state is not None
+        self.state.cells[place] = value
+        base, offset = place
+        if offset[0] in ".[":
+            analysis = self.analysis
+            analysis.writes += 1
+            offsets = analysis.offsets.get(base)
+            if offsets is None:
+                offsets = analysis.offsets[base] = {}
+            offsets[offset] = None
 
     def add(self, place: Place, value: Value) -> None:
         """The place may hold `value` too from here on."""

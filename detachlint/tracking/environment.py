@@ -135,11 +135,10 @@ def join_states(left: State | None, right: State | None, condition: str | None =
             continue
         cells[place] = join(mine, value)
         differ.append(place)
-    for place in left.cells.keys() - right.cells.keys():
-        cells[place] = _or_any(right, place, left.cells[place])
-    joined.born = left.born.copy()
-    for key, depth in right.born.items():
-        joined.born[key] = min(depth, joined.born.get(key, depth))
+    if len(cells) > len(right.cells):
+        for place in left.cells.keys() - right.cells.keys():
+            cells[place] = _or_any(right, place, left.cells[place])
+    joined.born = _earliest(left.born, right.born)
     joined.evaluating = left.evaluating & right.evaluating
     joined.switched = _join_switched(left.switched, right.switched)
     joined.pending = _join_pending(left.pending, right.pending)
@@ -190,6 +189,17 @@ def _keep_whole(joined: State, left: State, right: State) -> None:
             continue
         if not any(place in cells and consumption.of(cells[place]) for cells, consumption in sides):
             joined.cells[place] = whole(value)
+
+
+def _earliest(left: dict[Place | int, int], right: dict[Place | int, int]) -> dict[Place | int, int]:
+    born = left.copy()
+    if left == right:  # as good as always, and much quicker seen than done
+        return born
+    for key, depth in right.items():
+        mine = born.get(key)
+        if mine is None or depth < mine:
+            born[key] = depth
+    return born
 
 
 def _or_any(other: State, place: Place, value: Value) -> Value:
