@@ -9,10 +9,16 @@ In a notebook, rows count inside a cell, and `cell` is its number among all cell
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 Applicability = Literal["safe", "unsafe", "display"]
+
+# What an analysis asks of the project's other files, in words, and the answer: a path or a digest, several
+# paths, or nothing.
+Question: TypeAlias = tuple[str, ...]
+Answer: TypeAlias = "str | tuple[str, ...] | None"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -93,6 +99,18 @@ class Silenced:
     finding: Finding
     kind: Literal["inSource", "external"]
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What there is to say of a file, before any sieve: its findings, and those that comments silence.
+
+    `answers` are what was asked of the project's other files: while they are the same, so is all of this.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    silenced: tuple[Silenced, ...] = ()
+    answers: Mapping[Question, Answer] = field(default_factory=dict)
 
 
 def line_of(place: Finding | Step) -> str:

@@ -13,7 +13,7 @@ import json
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from detachlint import positions, sources, suppressions
 from detachlint.bounds import MAX_BYTES, MAX_DEPTH, MAX_SECONDS, OutOfTime, deep_calls, time_bound
 from detachlint.config import Settings
-from detachlint.findings import Finding, Fix, Silenced, Step
+from detachlint.findings import Answer, Finding, Fix, Heard, Question, Silenced, Step
 from detachlint.models import Models
 from detachlint.models import load as load_models
 from detachlint.patterns import compiled
@@ -52,7 +52,7 @@ class Outcome:
 
     `fixed` is the new text of `source` where fixes were applied, `before` what there was to report without
     them; `refused` says which fixes were not applied, and why. `silenced` is what comments and sieves hold
-    back.
+    back. `heard` is what a cache may keep of it.
     """
 
     filename: str
@@ -64,6 +64,7 @@ class Outcome:
     fixes: int = 0
     refused: tuple[str, ...] = ()
     silenced: tuple[Silenced, ...] = ()
+    heard: Heard | None = None
 
 
 class Sieve(Protocol):
@@ -85,6 +86,7 @@ class Linter:
     selected: Rulebook
     tracker: Tracker = track
     sieves: tuple[Sieve, ...] = ()
+    keeps_heard: bool = False
 
     def lint(self, source: Source) -> list[Finding]:
         """The findings of one source, in order. Raises SourceError if it can't be parsed.
@@ -164,9 +166,26 @@ class Linter:
         findings, silenced = self.heard(source)
         kept, more = self._sifted(source, findings)
         outcome = Outcome(source.filename, tuple(kept), silenced=(*silenced, *more))
+        if self.keeps_heard and source.program is None:
+            outcome = replace(outcome, heard=Heard(tuple(findings), tuple(silenced), self._answers()))
         if self.settings.fix:
             outcome = self._repaired(source, findings, outcome)
         return outcome if source.program is None else _localized(outcome, source)
+
+    def _answers(self) -> Mapping[Question, Answer]:
+        from detachlint import tracking
+
+        return tracking.answers(known_models(self.settings.models), self.settings.root)
+
+    def recalled(self, filename: str, heard: Heard) -> Outcome | None:
+        """The outcome of a file of which everything is known; None if it must be repaired."""
+        findings, silenced = list(heard.findings), list(heard.silenced)
+        for sieve in self.sieves:
+            findings, more = sieve.sift(findings)
+            silenced += more
+        if self.settings.fix and any(self.applies(finding.fix) for finding in findings):
+            return None
+        return Outcome(filename, tuple(findings), silenced=tuple(silenced))
 
     def _sifted(self, source: Source, findings: list[Finding]) -> tuple[list[Finding], list[Silenced]]:
         """The findings that the sieves let through, and what they have to say of others.

@@ -10,10 +10,11 @@ interpreted beside it. Last, the kept values get their verdict.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from detachlint.findings import Answer, Question
 from detachlint.models import Models
 from detachlint.tracking import callers, verdicts
 from detachlint.tracking.analysis import Analysis
@@ -43,6 +44,8 @@ def track(path: str, source: str, tree: ast.Module, models: Models, root: Path |
         forget()
         surroundings = _surroundings(root, models)
     project = None if surroundings is None else surroundings.project
+    if project is not None:
+        project.begin()
     file = str(Path(path).resolve())
     analysis = Analysis(models, project, keys, facts, Fates(), surroundings, target=path)
     module = SourceModule(path, file, tree, keys("scope", file))
@@ -62,6 +65,12 @@ def track(path: str, source: str, tree: ast.Module, models: Models, root: Path |
 
     _interpret(analysis, both, _MAX_ROUNDS_WITH_CALLERS)
     return verdicts.events(analysis, path)
+
+
+def answers(models: Models, root: Path) -> Mapping[Question, Answer]:
+    """What the last analysis asked of the project's other files, and was told."""
+    project = _surroundings(root, models).project
+    return {} if project is None else project.answers()
 
 
 def _interpret(analysis: Analysis, once: Callable[[], None], most: int) -> None:

@@ -20,7 +20,6 @@ from detachlint.tracking.analysis import MAX_WORK, Analysis, Frame
 from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition, SourceModule
 from detachlint.tracking.environment import State
 from detachlint.tracking.events import Event
-from detachlint.tracking.project import tree_of
 from detachlint.tracking.values import Instance
 
 _MOST_FILES = 5
@@ -73,7 +72,7 @@ def _is_test(path: Path, root: Path) -> bool:
 
 
 def _module(analysis: Analysis, path: Path) -> SourceModule | None:
-    tree = tree_of(path)
+    tree = analysis.project.read(path) if analysis.project is not None else None
     if tree is None:
         return None
     shown = imports.shown(analysis, str(path))

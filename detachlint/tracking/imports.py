@@ -14,7 +14,6 @@ from detachlint.tracking import interpreter
 from detachlint.tracking.analysis import Analysis, Frame
 from detachlint.tracking.definitions import SourceModule
 from detachlint.tracking.environment import State
-from detachlint.tracking.project import tree_of
 from detachlint.tracking.values import Imported, Library, Namespace, Unknown, Value
 
 _MOST_WORK = 2_000
@@ -88,12 +87,14 @@ def resolve(frame: Frame, value: Imported) -> Value:
 
 def load(analysis: Analysis, path: str) -> SourceModule | None:
     """Another file of the project, its top level interpreted: once for all files that import from it."""
+    if analysis.project is not None:
+        analysis.project.reread(path)
     if path in analysis.modules:
         return analysis.modules[path]
-    surroundings = analysis.surroundings or analysis
-    if path in surroundings.modules:
-        return surroundings.modules[path]
-    tree = tree_of(Path(path))
+    surroundings, project = analysis.surroundings or analysis, analysis.project
+    if path in surroundings.modules or project is None:
+        return surroundings.modules.get(path)
+    tree = project.read(Path(path))
     if tree is None:
         return None
     module = SourceModule(shown(analysis, path), path, tree, surroundings.keys("scope", path))
@@ -102,7 +103,8 @@ def load(analysis: Analysis, path: str) -> SourceModule | None:
     surroundings.work = 0
     frame = Frame(surroundings, module, (module.scope,), State(), budget=_MOST_WORK)
     try:
-        run_top_level(frame, [part for part in tree.body if not _is_main(part)])
+        with project.noting_for(path):
+            run_top_level(frame, [part for part in tree.body if not _is_main(part)])
     except RecursionError:  # nested too deeply, by itself or by what it imports: its own lint says so
         del surroundings.modules[path]
         return None

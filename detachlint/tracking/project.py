@@ -4,6 +4,11 @@ An import of a linted file may name a module of the same project: relative to it
 one of the folders that Python would look in (the project's root, its `src`, the folder that holds the file's
 outermost package, the file's own folder for scripts). Only files below the root are ever read, as text;
 nothing is imported, and nothing outside is looked at.
+
+All that an analysis learns of other files it learns by asking here, and every question is noted with its
+answer: which file a module is, if it is one of the project's, who imports a name, what a file contains. An
+analysis would come out the same as long as the answers are the same, which is what a cache must know. What
+was asked while another file's top level was interpreted belongs to all who use that file.
 """
 
 from __future__ import annotations
@@ -13,9 +18,13 @@ import io
 import os
 import re
 import tokenize
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
+
+from detachlint.digests import digest, digest_of
+from detachlint.findings import Answer, Question
 
 # An imported name -> the files that import it, with the dots and the module it is imported from.
 Index: TypeAlias = dict[str, list[tuple[Path, int, str]]]
@@ -24,38 +33,113 @@ _LARGEST = 1_000_000  # bytes: a module larger than this is data or generated, n
 
 
 class Project:
-    """Finds the files of one project's modules; remembers what it has looked up."""
+    """Finds the files of one project's modules; remembers what it has looked up, and what it was asked."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._found: dict[tuple[str, Path], Path | None] = {}
         self._importers: Index | None = None
+        self._answers: dict[Question, Answer] = {}
+        self._answers_by_file: dict[str, dict[Question, Answer]] = {}
+        self._digests: dict[str, str] = {}
+
+    def begin(self) -> None:
+        """A file's analysis begins: nothing was asked for it yet."""
+        self._answers = {}
+
+    def answers(self) -> Mapping[Question, Answer]:
+        """What was asked since then, for the file itself and for the files whose interpretation it used."""
+        found = dict(self._answers)
+        waiting = list(found)
+        while waiting:
+            kind, *words = waiting.pop()
+            if kind != "read":
+                continue
+            for question, answer in self._answers_by_file.get(words[0], {}).items():
+                if question not in found:
+                    found[question] = answer
+                    waiting.append(question)
+        return found
+
+    @contextmanager
+    def noting_for(self, path: str) -> Iterator[None]:
+        """What is asked within the block is asked for the file `path`, and for all who use it."""
+        before, self._answers = self._answers, self._answers_by_file.setdefault(path, {})
+        try:
+            yield
+        finally:
+            self._answers = before
+
+    def answer(self, question: Question) -> Answer:
+        """The answer that a question has now."""
+        kind, *words = question
+        if kind == "locate":
+            return _text(self._locate(words[0], Path(words[1])))
+        if kind == "relative":
+            return _text(self._relative(int(words[0]), words[1] or None, Path(words[2])))
+        if kind == "name":
+            return _name_of(Path(words[0]))
+        if kind == "importers":
+            return tuple(map(str, self._importers_of(words[1:], Path(words[0]))))
+        return digest_of(words[0])
 
     def locate(self, dotted: str, near: Path) -> Path | None:
         """The file of the module `dotted`, seen from the file `near`; None if it is not the project's."""
-        key = (dotted, near.parent)
-        if key not in self._found:
-            self._found[key] = self._search(dotted, near)
-        return self._found[key]
+        found = self._locate(dotted, near.parent)
+        self._answers["locate", dotted, str(near.parent)] = _text(found)
+        return found
 
     def relative(self, level: int, module: str | None, near: Path) -> Path | None:
         """The file of `from ..module import x` in the file `near`; `level` counts the dots."""
-        folder = near.parent
+        found = self._relative(level, module, near.parent)
+        self._answers["relative", str(level), module or "", str(near.parent)] = _text(found)
+        return found
+
+    def name_of(self, path: Path) -> str:
+        """The dotted name under which the file is imported: by its chain of packages."""
+        name = _name_of(path)
+        self._answers["name", str(path)] = name
+        return name
+
+    def importers(self, names: Iterable[str], file: Path) -> list[Path]:
+        """The project's files that import one of these names from `file`, or from a package around it."""
+        names = list(names)
+        found = self._importers_of(names, file)
+        question = ("importers", str(file), *names)
+        self._answers[question] = tuple(map(str, found))
+        return found
+
+    def read(self, path: Path) -> ast.Module | None:
+        """The tree of a module of the project; None if it can't be read or parsed (its own lint says so)."""
+        question = ("read", str(path))
+        self._answers[question] = None
+        try:
+            data = path.read_bytes()
+            self._answers[question] = self._digests[str(path)] = digest(data)
+            if len(data) > _LARGEST:
+                return None
+            encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+            return _parsed(data.decode(encoding))
+        except (OSError, SyntaxError, ValueError, LookupError, RecursionError, MemoryError):
+            return None
+
+    def reread(self, path: str) -> None:
+        """What was made of a file that was read before is used once more."""
+        if path in self._digests:
+            self._answers["read", path] = self._digests[path]
+
+    def _locate(self, dotted: str, folder: Path) -> Path | None:
+        key = (dotted, folder)
+        if key not in self._found:
+            self._found[key] = self._search(dotted, folder)
+        return self._found[key]
+
+    def _relative(self, level: int, module: str | None, folder: Path) -> Path | None:
         for _ in range(level - 1):
             folder = folder.parent
         return self._module_in(folder, module.split(".") if module else [])
 
-    def name_of(self, path: Path) -> str:
-        """The dotted name under which the file is imported: by its chain of packages."""
-        parts = [] if path.name == "__init__.py" else [path.stem]
-        folder = path.parent
-        while (folder / "__init__.py").exists() and folder != folder.parent:
-            parts.insert(0, folder.name)
-            folder = folder.parent
-        return ".".join(parts)
-
-    def importers(self, names: Iterable[str], file: Path) -> list[Path]:
-        """The project's files that import one of these names from `file`, or from a package around it."""
+    def _importers_of(self, names: Iterable[str], file: Path) -> list[Path]:
         if self._importers is None:
             self._importers = _index(self.root)
         stem = file.parent.name if file.name == "__init__.py" else file.stem
@@ -70,9 +154,9 @@ class Project:
         whole = f"{module}.{name}" if module else name
         for dotted in (whole, module):
             if level:
-                origin = self.relative(level, dotted or None, path)
+                origin = self._relative(level, dotted or None, path.parent)
             else:
-                origin = self.locate(dotted, path) if dotted else None
+                origin = self._locate(dotted, path.parent) if dotted else None
             if origin is not None and origin.resolve() == file:
                 return True
             if origin is not None and origin.name == "__init__.py" and origin.parent in file.parents:
@@ -81,7 +165,7 @@ class Project:
 
     def _search(self, dotted: str, near: Path) -> Path | None:
         parts = dotted.split(".")
-        for folder in dict.fromkeys((_outermost(near), near.parent, self.root, self.root / "src")):
+        for folder in dict.fromkeys((_outermost(near), near, self.root, self.root / "src")):
             found = self._module_in(folder, parts)
             if found is not None:
                 return found
@@ -97,23 +181,23 @@ class Project:
         return None
 
 
-def _outermost(near: Path) -> Path:
-    folder = near.parent
+def _outermost(folder: Path) -> Path:
     while (folder / "__init__.py").exists() and folder != folder.parent:
         folder = folder.parent
     return folder
 
 
-def tree_of(path: Path) -> ast.Module | None:
-    """The tree of a module of the project; None if it can't be read or parsed (its own lint says so)."""
-    try:
-        data = path.read_bytes()
-        if len(data) > _LARGEST:
-            return None
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        return _parsed(data.decode(encoding))
-    except (OSError, SyntaxError, ValueError, LookupError, RecursionError, MemoryError):
-        return None
+def _name_of(path: Path) -> str:
+    parts = [] if path.name == "__init__.py" else [path.stem]
+    folder = path.parent
+    while (folder / "__init__.py").exists() and folder != folder.parent:
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return ".".join(parts)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 # `async` and `await` were names until Python 3.7: `images.cuda(async=True)` stands in many a training loop.
