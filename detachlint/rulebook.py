@@ -46,7 +46,7 @@ What one iteration keeps for nothing (four times `Linear(32)` and `ReLU`, a batc
 _PLACES = frozenset(("callee", "value"))
 
 
-class RuleError(Exception):
+class RuleError(ConfigError):
     """A rule's file says something that can't be understood. The text names the file."""
 
 

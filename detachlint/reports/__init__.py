@@ -50,6 +50,8 @@ def render(
 ) -> str:
     """The findings in one of the output formats; text that is not empty ends in a newline."""
     if output_format in ("full", "concise"):
+        if not findings:
+            return ""
         from detachlint.reports import text
 
         if output_format == "concise":
