@@ -17,20 +17,22 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from detachlint import config, reports, rulebook, sources, terminal
+from detachlint import config, reports, sources, terminal
 from detachlint.config import ConfigError, Selection, Settings
 from detachlint.findings import Finding, Silenced
 from detachlint.interrupts import Interrupted, interruptible
 from detachlint.options import Options, best_guesses, check_combination, command_line
-from detachlint.rulebook import Rulebook, RuleError
 from detachlint.sources import Source, SourceError, Walk
 
 if TYPE_CHECKING:  # what only files that are worth parsing need is imported when there is one
     from detachlint.baseline import Baseline
+    from detachlint.cache import Cache
     from detachlint.linter import Linter, Outcome, Sieve
     from detachlint.reports.context import Context
+    from detachlint.rulebook import Rulebook
 
 CLEAN, FINDINGS, FAILED = 0, 1, 2
+_FEW = 100
 _NO_NAME = "<stdin>"
 _SERVER = """\
 Usage: detachlint server [--stdio]
@@ -84,7 +86,7 @@ def main(**values: object) -> None:
     try:
         with interruptible():
             status = _main(options)
-    except (ConfigError, RuleError, Interrupted) as error:
+    except (ConfigError, Interrupted) as error:
         _complain(str(error))
         status = FAILED
     sys.exit(status)
@@ -113,6 +115,7 @@ def _main(options: Options) -> int:
 
 
 def _about_rules(options: Options) -> int:
+    from detachlint import rulebook
     from detachlint.reports import rules
 
     book = rulebook.load()
@@ -169,7 +172,19 @@ class _Run:
         """What lints the files; it loads the tracker and the models."""
         from detachlint.linter import Linter
 
-        return Linter(self.settings, self.book, self.selected, sieves=self.sieves)
+        keeps_heard = self.cache is not None
+        return Linter(self.settings, self.book, self.selected, sieves=self.sieves, keeps_heard=keeps_heard)
+
+    @cached_property
+    def cache(self) -> Cache | None:
+        """What earlier runs have found; None where it is not asked for."""
+        options = self.options
+        if options.no_cache or options.add_ignores or options.stdin:
+            return None
+        from detachlint.cache import Cache, folder_for
+
+        said = (options.select, options.ignore, options.extend_select)
+        return Cache(folder_for(self.settings, options.cache_dir), self.settings, said)
 
     @cached_property
     def sieves(self) -> tuple[Sieve, ...]:
@@ -193,6 +208,8 @@ class _Run:
     @cached_property
     def book(self) -> Rulebook:
         """All rules; loaded when a file is worth it, or when somebody names one."""
+        from detachlint import rulebook
+
         return rulebook.load()
 
     @cached_property
@@ -210,10 +227,22 @@ class _Run:
     def files(self, found: sources.Found) -> int:
         """Lint the files; fix, compare or silence as the options say; report."""
         _ = self.sieves  # what is wrong with them is said first
-        screened = sources.screen(found.files)
+        known: dict[str, Outcome] = {}
+        # To look into a few files is cheaper than to load what is known of them.
+        screened = sources.screen(found.files if len(found.files) <= _FEW else ())
+        cache = self.cache if screened.worth or len(found.files) > _FEW else None
+        if cache is not None:
+            known = cache.outcomes(found.files, lambda: self.linter)
+            screened = sources.screen([name for name in found.files if name not in known])
+        elif len(found.files) > _FEW:
+            screened = sources.screen(found.files)
         for error in (*found.errors, *screened.errors):
             self._fail(str(error))
-        outcomes = self._outcomes(screened) if screened.worth else []
+        linted = self._outcomes(screened) if screened.worth else []
+        if cache is not None:
+            cache.remember(screened, linted)
+        by_name = {**known, **{outcome.filename: outcome for outcome in linted}}
+        outcomes = [by_name[name] for name in found.files if name in by_name]
         failed = {outcome.filename for outcome in outcomes if outcome.error}
         failed |= {error.filename for error in screened.errors}
         looked_at = [name for name in found.files if name not in failed]
@@ -357,10 +386,10 @@ class _Run:
         )
 
     def _summary(self, findings: Sequence[Finding], files: int) -> str:
-        from detachlint.reports.text import summary
-
         known = sum(item.kind == "external" for item in self.silenced)
         if findings or self.fixed:
+            from detachlint.reports.text import summary
+
             line = summary(findings, self.fixed, self.settings.unsafe_fixes)
             return line + (f" {known} more in the baseline." if known else "") + "\n"
         if self.errors or not files:

@@ -55,6 +55,7 @@ class Options:
     isolated: bool
     exit_zero: bool
     no_cache: bool
+    cache_dir: Path | None
     quiet: bool
     completion: str | None
 
@@ -141,7 +142,12 @@ _OPTIONS = (
     click.option("--config", type=_FILE, help="Read this config file."),
     click.option("--isolated", is_flag=True, help="Read no config file."),
     click.option("-e", "--exit-zero", is_flag=True, help="Exit with status 0 even if there are findings."),
-    click.option("--no-cache", is_flag=True, help="Lint every file anew."),
+    click.option("--no-cache", is_flag=True, help="Lint every file anew, and remember nothing."),
+    click.option(
+        "--cache-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Remember here what was found. [default: .detachlint_cache]",
+    ),
     click.option("-q", "--quiet", is_flag=True, help="Print findings and errors only."),
     click.option(
         "--completion", type=_Word(completion.SHELLS), help="Print what makes a shell complete this."

@@ -174,11 +174,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """The files worth parsing, their size in bytes together, and the files that could not be read."""
+    """The files worth parsing, their size in bytes together, those that could not be read, and all others."""
 
     worth: tuple[str, ...]
     size: int
     errors: tuple[SourceError, ...]
+    idle: tuple[str, ...] = ()
 
 
 def is_worth_parsing(data: bytes) -> bool:
@@ -189,6 +190,7 @@ def is_worth_parsing(data: bytes) -> bool:
 def screen(files: Iterable[str]) -> Screened:
     """Look into each file for a reason to parse it."""
     worth: list[str] = []
+    idle: list[str] = []
     errors: list[SourceError] = []
     total = 0
     for filename in files:
@@ -200,7 +202,9 @@ def screen(files: Iterable[str]) -> Screened:
         if size:
             worth.append(filename)
             total += size
-    return Screened(tuple(worth), total, tuple(errors))
+        else:
+            idle.append(filename)
+    return Screened(tuple(worth), total, tuple(errors), tuple(idle))
 
 
 def _size_if_worth(filename: str) -> int:
