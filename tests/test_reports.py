@@ -147,6 +147,14 @@ def test_carets_stand_under_wide_characters():
     assert cells(carets[: carets.index("^")]) == cells(shown[: shown.index("y.")])
 
 
+def test_no_option_is_torn_apart():
+    finding = changed(
+        fix=Fix("unsafe", "Detach the state where it enters the next iteration", (insertion(4, 15),))
+    )
+    for width in range(60, 90):
+        assert "(--fix --unsafe-fixes)" in " ".join(full(finding, width).split())
+
+
 def test_steps_name_their_file_where_it_is_another_one():
     first, second = FINDING.trace
     said = reports.render(

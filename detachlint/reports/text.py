@@ -123,11 +123,21 @@ def _below(message: str, before: int, width: int) -> str:
     """A message that starts behind something, its further lines set in by as much as leaves them room."""
     room = width - before
     if room < _NARROW:
-        lines = textwrap.wrap(message, width, initial_indent=_TAB, subsequent_indent=_TAB)
-        return "\n".join(["", *lines])
+        return "\n".join(["", *_wrapped(message, width, _TAB, _TAB)])
     indent = " " * (before if before <= width // 2 else len(_TAB))
-    placed = textwrap.wrap(message, width, initial_indent="." * before, subsequent_indent=indent)
-    return "\n".join(placed)[before:]
+    return "\n".join(_wrapped(message, width, "." * before, indent))[before:]
+
+
+def _wrapped(text: str, width: int, first: str, others: str, break_long_words: bool = True) -> list[str]:
+    """A text as lines that fit; an option such as `--unsafe-fixes` is never torn apart at a hyphen."""
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=others,
+        break_long_words=break_long_words,
+        break_on_hyphens=False,
+    )
 
 
 class _Page:
@@ -173,14 +183,7 @@ class _Page:
         head = f"  {number}. "
         indent = " " * len(head)
         place = f"{plain(_place(step, finding))}: "
-        wrapped = textwrap.wrap(
-            place + plain(step.text),
-            self._width,
-            initial_indent=head,
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        wrapped = _wrapped(place + plain(step.text), self._width, head, indent, break_long_words=False)
         shown = line_of(step) == line_of(finding)
         lines = () if shown else self._lines_of(step.filename, step.cell)
         if 0 < step.location.row <= len(lines):
@@ -204,7 +207,7 @@ class _Page:
 
     def _said(self, painted: str, word: str, text: str) -> list[str]:
         indent = " " * (len(word) + 3)
-        wrapped = textwrap.wrap(plain(text), self._width, initial_indent=indent, subsequent_indent=indent)
+        wrapped = _wrapped(plain(text), self._width, indent, indent)
         return [f"  {painted} {wrapped[0].strip()}", *wrapped[1:]] if wrapped else []
 
 
