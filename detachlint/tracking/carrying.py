@@ -17,7 +17,7 @@ import ast
 from dataclasses import dataclass
 
 from detachlint.tracking.analysis import Frame
-from detachlint.tracking.consumption import Consumption, carried, each, parts, whole
+from detachlint.tracking.consumption import Consumption, carried, each, is_carried, parts, whole
 from detachlint.tracking.definitions import FunctionDefinition, FunctionNode
 from detachlint.tracking.environment import State
 from detachlint.tracking.events import Event, Note
@@ -28,6 +28,7 @@ from detachlint.tracking.values import (
     Container,
     Instance,
     Lineage,
+    Origin,
     Tensor,
     Tuple,
     Value,
@@ -53,9 +54,24 @@ def hand_on(frame: Frame, loop: ast.AST, head: State, end: State) -> None:
     if not spent:
         return
     consumption = Consumption(spent, marks=False)
-    for place, value in end.cells.items():
+    for place in _reachable(frame, end):
+        value = end.cells[place]
         if not _is_passed_by(frame, end, place) and _is_new(head.cells.get(place), value):
             _mark(frame, place, value, consumption, loop, end)
+
+
+def _reachable(frame: Frame, end: State) -> list[Place]:
+    """The names, and the attributes and items of what they lead to: lists of calls that are over are gone."""
+    found = [place for place in end.cells if place[1][0] not in ".["]
+    found += [place for place in end.cells if place[1][0] in ".[" and place[0] not in end.born]
+    seen = {place[0] for place in found if place[1][0] in ".["}
+    for place in found:  # grows while it is walked
+        for site in getattr(end.cells[place], "sites", ()):
+            if site not in seen:
+                seen.add(site)
+                inner = ((site, offset) for offset in frame.analysis.offsets_of(site))
+                found += [place for place in inner if place in end.cells]
+    return found
 
 
 def leave(frame: Frame, definition: FunctionDefinition, end: State) -> None:
@@ -198,16 +214,42 @@ def _tell(frame: Frame, node: ast.AST, value: Value, way: _Way) -> None:
     path, stands = _place_of(frame, way)
     if path != frame.analysis.target or stands is None:
         return
-    detach, unfixable = _fix(frame, stands, carry)
     held = frame.analysis.seen.get(stands) if isinstance(stands, ast.expr) else None
-    name = carry.name if held is None else ast.unparse(stands)
     origin = origin_of(held) if held is not None else None
     steps = origin.steps() if origin is not None else []
+    if steps and _is_inferred(frame, steps[0]):
+        return
+    detach, unfixable = _fix(frame, stands, carry)
+    name = carry.name if held is None else ast.unparse(stands)
     notes = [Note(step.path, step.node, step.text) for step in steps]
     text = f"`{carry.name}` comes from the iteration before, whose backward has consumed its graph"
     notes.append(Note(path, stands, text))
     notes.append(Note(frame.module.path, node, "this backward runs into the consumed graph and raises"))
     frame.analysis.emit(Event("carry", "state", name, stands, detach, tuple(notes), True, unfixable))
+
+
+def _is_inferred(frame: Frame, origin: Origin) -> bool:
+    """Whether all that shows that a value tracks is a backward of something that it may be a part of."""
+    notes = frame.analysis.facts.tracking.values()
+    return any(note.node is origin.node and note.text == origin.text for note in notes)
+
+
+def renewed(entry: State, end: State) -> list[Place]:
+    """What came into a loop from an iteration around it, and each of its own iterations makes anew."""
+    if not entry.spent:
+        return []
+    return [
+        place
+        for place, value in entry.cells.items()
+        if (made := end.cells.get(place)) is not None
+        and made is not value
+        and _comes_from_before(value)
+        and not _comes_from_before(made)
+    ]
+
+
+def _comes_from_before(value: Value) -> bool:
+    return any(is_carried(lineage) for part in parts(value) if (lineage := lineage_of(part)) is not None)
 
 
 def _outermost(frame: Frame) -> ast.AST | None:

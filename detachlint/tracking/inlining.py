@@ -343,7 +343,7 @@ def _rest(
         taken[spec.vararg.arg] = interpreter.parameter(inner, spec.vararg) if spread else Tuple(tuple(extra))
     if spec.kwarg is not None:
         names = {parameter.arg for parameter in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)}
-        found = Container((inner.site(spec.kwarg),), "dict")
+        found = containers.make(inner, spec.kwarg, [], kind="dict")
         for name, value in arguments.keywords.items():
             if name not in names:
                 expression = arguments.keyword_expressions.get(name)

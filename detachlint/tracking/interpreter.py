@@ -32,7 +32,7 @@ from detachlint.tracking.analysis import Frame, Loop
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.environment import State, join_states, same
 from detachlint.tracking.fates import Use
-from detachlint.tracking.places import element
+from detachlint.tracking.places import Place, element
 from detachlint.tracking.values import (
     NONE,
     PLAIN,
@@ -237,8 +237,10 @@ def _loop(
     enter: Callable[[], None],
     endless: bool,
 ) -> None:
-    head = frame.live
+    head = entry = frame.live
     exits: list[State] = []
+    renewed: list[Place] = []
+    end: State | None = None
     loop = Loop()
     for _ in range(_MAX_ROUNDS):
         frame.state = head.copy()
@@ -247,7 +249,7 @@ def _loop(
         frame.depth += 1
         enter()
         run(frame, node.body)
-        end: State | None = frame.state
+        end = frame.state
         # Leaving the body leaves the `with` blocks in it too.
         for state in (*loop.continues, *loop.breaks):
             state.mode = head.mode
@@ -255,6 +257,7 @@ def _loop(
             end = join_states(end, state)
         if end is not None:
             frame.analysis.fates.settle(end, frame.depth)
+            renewed = carrying.renewed(entry, end)
             carrying.hand_on(frame, node, head, end)
         frame.depth -= 1
         frame.loops.pop()
@@ -265,6 +268,9 @@ def _loop(
             head = following
             break
         head = following
+    if end is not None:
+        # A loop that makes a value anew is taken to run: behind it that of an earlier iteration is gone.
+        head.cells.update({place: end.cells[place] for place in renewed})
     frame.state = None if endless else head
     if frame.state is not None:
         run(frame, node.orelse)
