@@ -17,21 +17,23 @@ from detachlint.tracking.values import Grad, Lineage, Value, grad_of, lineage_of
 
 
 def backward(
-    frame: Frame, node: ast.AST, value: Value, arguments: Arguments | None = None, into_leaves: bool = True
+    frame: Frame, node: ast.AST, value: Value, arguments: Arguments | None = None, inputs: Value | None = None
 ) -> None:
-    """`value` is backpropagated at `node`; `into_leaves`: the gradients are added up in the parameters."""
+    """`value` is backpropagated at `node`: to all leaves, or as far as the `inputs` that are asked for."""
     arguments = arguments or Arguments()
     retained = any(arguments.flag(name) is not False for name in ("retain_graph", "create_graph"))
     note = frame.note(node, f"`{_text(node)}` backpropagates it: it requires grad")
+    wanted = expressions.flatten(frame, inputs) if inputs is not None else []
+    until = frozenset(lineage for lineage in map(lineage_of, wanted) if lineage is not None)
     library.use(frame, node, value, Use.DIFFERENTIATED)
     for leaf in expressions.flatten(frame, value):
         if grad_of(leaf) is not Grad.CLEAR or lineage_of(leaf) is not None:
             frame.analysis.facts.prove(lineage_of(leaf), note)
-        carrying.returned_to(frame, node, leaf)
-        if into_leaves:
+        carrying.returned_to(frame, node, leaf, until)
+        if inputs is None:
             feeding.differentiated(frame, node, lineage_of(leaf))
         if not retained:
-            spend(lineage_of(leaf), frame.live, frame.analysis.facts)
+            spend(lineage_of(leaf), frame.live, frame.analysis.facts, until)
 
 
 def differentiate_by(frame: Frame, node: ast.AST, inputs: Value) -> None:
@@ -45,7 +47,6 @@ def differentiate_by(frame: Frame, node: ast.AST, inputs: Value) -> None:
         made_here = _is_result(frame, lineage)
         if grad_of(leaf) is Grad.UNKNOWN and made_here and not came_in:
             frame.analysis.facts.prove(lineage_of(leaf), note)
-        carrying.returned_to(frame, node, leaf)
 
 
 def _is_result(frame: Frame, lineage: Lineage | None) -> bool:

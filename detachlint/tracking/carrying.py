@@ -17,7 +17,7 @@ import ast
 from dataclasses import dataclass
 
 from detachlint.tracking.analysis import Frame
-from detachlint.tracking.consumption import Consumption, carried, each, is_carried, parts, whole
+from detachlint.tracking.consumption import Consumption, carried, comes_from_before, each, parts, whole
 from detachlint.tracking.definitions import FunctionDefinition, FunctionNode
 from detachlint.tracking.environment import State
 from detachlint.tracking.events import Event, Note
@@ -170,15 +170,15 @@ def expose(frame: Frame, value: Value, limit: int = 3) -> None:
             expose(frame, item, limit - 1)
 
 
-def returned_to(frame: Frame, node: ast.AST, value: Value) -> None:
-    """`value` is backpropagated at `node`: tell of the carried values whose old graph this meets."""
-    for way in _ways(frame, lineage_of(value)):
+def returned_to(frame: Frame, node: ast.AST, value: Value, until: frozenset[Lineage]) -> None:
+    """`value` is backpropagated at `node`, down to `until`: tell of the carried values that this meets."""
+    for way in _ways(frame, lineage_of(value), until):
         _tell(frame, node, value, way)
 
 
-def _ways(frame: Frame, lineage: Lineage | None) -> list[_Way]:
+def _ways(frame: Frame, lineage: Lineage | None, until: frozenset[Lineage]) -> list[_Way]:
     found: list[_Way] = []
-    seen: set[Lineage] = set()
+    seen: set[Lineage] = set(until)
     stack: list[tuple[Lineage, Lineage | None, bool]] = [(lineage, None, True)] if lineage is not None else []
     while stack:
         current, last, at_loss = stack.pop()
@@ -234,6 +234,26 @@ def _is_inferred(frame: Frame, origin: Origin) -> bool:
     return any(note.node is origin.node and note.text == origin.text for note in notes)
 
 
+def forget_stale(test: ast.expr, left: State | None, right: State | None) -> None:
+    """Where the paths of a condition meet: what one of them makes anew is not taken to be old on the other.
+
+    `if kind == 1: y = f(x)` and `elif kind == 2: y = g(x)` leave nothing over, and one condition often stands
+    for another. Whether the state is there yet, `if h is None`, is a question about itself.
+    """
+    if left is None or right is None or not (left.spent and right.spent):
+        return
+    asked = {getattr(part, "id", getattr(part, "attr", None)) for part in ast.walk(test)}
+    for place, value in left.cells.items():
+        other = right.cells.get(place)
+        if other is None or other is value or place[1].lstrip(".") in asked:
+            continue
+        old, old_there = comes_from_before(value), comes_from_before(other)
+        if old and not old_there:
+            left.cells[place] = other
+        elif old_there and not old:
+            right.cells[place] = value
+
+
 def renewed(entry: State, end: State) -> list[Place]:
     """What came into a loop from an iteration around it, and each of its own iterations makes anew."""
     if not entry.spent:
@@ -243,13 +263,9 @@ def renewed(entry: State, end: State) -> list[Place]:
         for place, value in entry.cells.items()
         if (made := end.cells.get(place)) is not None
         and made is not value
-        and _comes_from_before(value)
-        and not _comes_from_before(made)
+        and comes_from_before(value)
+        and not comes_from_before(made)
     ]
-
-
-def _comes_from_before(value: Value) -> bool:
-    return any(is_carried(lineage) for part in parts(value) if (lineage := lineage_of(part)) is not None)
 
 
 def _outermost(frame: Frame) -> ast.AST | None:

@@ -98,8 +98,14 @@ def is_carried(lineage: Lineage) -> bool:
     while stack:
         current = stack.pop()
         if current.carried is not None:
-            return True
-        if current.key < 0 and current not in seen:
+            if current.carried.spent:
+                return True
+        elif current.key < 0 and current not in seen:
             seen.add(current)
             stack.extend(current.parents)
     return False
+
+
+def comes_from_before(value: Value) -> bool:
+    """Whether a value, or one of a tuple's items, came from the iteration before."""
+    return any(is_carried(lineage) for part in parts(value) if (lineage := lineage_of(part)) is not None)

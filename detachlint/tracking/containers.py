@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence as Many
 
+from detachlint.tracking import consumption
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.places import ELEMENT, element, item
 from detachlint.tracking.values import (
@@ -27,11 +28,28 @@ def make(
     frame: Frame, node: ast.AST, values: Many[Value], kind: str = "list", keyed: bool = True
 ) -> Container:
     """A container that `node` allocates here, with these first items."""
-    site = frame.site(node)
+    site = _site(frame, node)
     clear(frame, site)
     for position, value in enumerate(values):
         frame.put(item(site, position) if keyed else element(site), value)
     return Container((site,), kind)
+
+
+def _site(frame: Frame, node: ast.AST) -> int:
+    """A new number, or the one of the list that `node` made in an earlier iteration, if that one is gone.
+
+    A list of states that is handed on lives beside the new one: the two need numbers of their own.
+    """
+    first = frame.site(node)
+    if not frame.live.spent or not _is_handed_on(frame, first):
+        return first
+    second = frame.site(node, "other site")
+    return first if _is_handed_on(frame, second) else second
+
+
+def _is_handed_on(frame: Frame, site: int) -> bool:
+    held = (frame.live.cells.get((site, offset)) for offset in frame.analysis.offsets_of(site))
+    return any(consumption.comes_from_before(value) for value in held if value is not None)
 
 
 def clear(frame: Frame, site: int) -> None:

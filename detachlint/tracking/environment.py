@@ -51,7 +51,8 @@ class Pending:
 
     `stepped` are the owners of the parameters that were stepped after it and before any other backward,
     `zeroed` those whose gradients were cleared since; `later` are the graphs that were differentiated since.
-    `functions` are running. `lost`: what became of the gradients cannot be seen.
+    `functions` are running. `raises`: a part of the graph was consumed before. `lost`: what became of the
+    gradients cannot be seen.
     """
 
     node: ast.AST
@@ -61,6 +62,7 @@ class Pending:
     zeroed: frozenset[int] = frozenset()
     later: tuple[Lineage, ...] = ()
     functions: frozenset[ast.AST] = frozenset()
+    raises: bool = False
     lost: bool = False
 
 
@@ -176,18 +178,20 @@ def _together(one: Pending, other: Pending | None) -> Pending:
         stepped=one.stepped | other.stepped,
         zeroed=one.zeroed | other.zeroed,
         later=max(one.later, other.later, key=len),
+        raises=one.raises or other.raises,
         lost=one.lost or other.lost,
     )
 
 
 def _keep_whole(joined: State, left: State, right: State) -> None:
     """What was whole on either path is whole where they meet, though its old graph is spent on the other."""
-    sides = [(left.cells, Consumption(left.spent)), (right.cells, Consumption(right.spent))]
+    sides = [(state.cells, Consumption(state.spent), _garbage(state)) for state in (left, right)]
     together = Consumption(joined.spent)
     for place, value in joined.cells.items():
-        if not together.of(value):
-            continue
-        if not any(place in cells and consumption.of(cells[place]) for cells, consumption in sides):
+        if together.of(value) and not any(
+            place in cells and place[0] not in garbage and consumption.of(cells[place])
+            for cells, consumption, garbage in sides
+        ):
             joined.cells[place] = whole(value)
 
 
@@ -200,6 +204,21 @@ def _earliest(left: dict[Place | int, int], right: dict[Place | int, int]) -> di
         if mine is None or depth < mine:
             born[key] = depth
     return born
+
+
+def _garbage(state: State) -> set[int]:
+    """Lists and objects that were made here and that nothing leads to any more."""
+    inside: dict[int, list[Value]] = {}
+    waiting: list[Value] = []
+    for place, value in state.cells.items():
+        if place[1][0] in ".[" and place[0] in state.born:
+            inside.setdefault(place[0], []).append(value)
+        else:
+            waiting.append(value)
+    while waiting:
+        for site in getattr(waiting.pop(), "sites", ()):
+            waiting += inside.pop(site, ())
+    return set(inside)
 
 
 def _or_any(other: State, place: Place, value: Value) -> Value:

@@ -118,9 +118,9 @@ class Fates:
                 keep.spent = is_spent(keep.lineage, state)
 
 
-def ancestors(lineage: Lineage | None) -> Iterable[Lineage]:
-    """Every definition that `lineage` was computed from, itself first."""
-    seen: set[Lineage] = set()
+def ancestors(lineage: Lineage | None, until: frozenset[Lineage] = frozenset()) -> Iterable[Lineage]:
+    """Every definition that `lineage` was computed from, itself first, down to `until`."""
+    seen: set[Lineage] = set(until)
     stack = [lineage] if lineage is not None else []
     while stack:
         current = stack.pop()
@@ -134,9 +134,11 @@ def ancestors(lineage: Lineage | None) -> Iterable[Lineage]:
 _NODES = ("call", "operation", "hook")
 
 
-def spend(lineage: Lineage | None, state: State, facts: Facts) -> None:
+def spend(
+    lineage: Lineage | None, state: State, facts: Facts, until: frozenset[Lineage] = frozenset()
+) -> None:
     """A backward consumed this graph: the results of operations, not the leaves that they began with."""
-    for ancestor in ancestors(lineage):
+    for ancestor in ancestors(lineage, until):
         if ancestor.key >= 0 and _is_node(ancestor, facts.keys):
             state.spent[ancestor] = ancestor.tracks or ancestor.key in facts.tracking
         elif ancestor.carried is not None:

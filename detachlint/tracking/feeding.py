@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 from detachlint.tracking import expressions, methods
 from detachlint.tracking.analysis import Frame
-from detachlint.tracking.consumption import parts
+from detachlint.tracking.consumption import Consumption, parts
 from detachlint.tracking.environment import Pending
 from detachlint.tracking.events import Event, Note
 from detachlint.tracking.fates import ancestors
@@ -77,7 +77,8 @@ def differentiated(frame: Frame, node: ast.AST, lineage: Lineage | None) -> None
             if _meets(frame, waiting, lineage):
                 _tell(frame, waiting, _networks(lineage), "reused")
             pending[key] = replace(waiting, later=(*waiting.later, lineage))
-    pending[node] = Pending(node, frame.module.path, lineage, functions=_running(frame))
+    raises = bool(pending) and Consumption(frame.live.spent, marks=False).of_lineage(lineage)
+    pending[node] = Pending(node, frame.module.path, lineage, functions=_running(frame), raises=raises)
     frame.live.pending = pending
 
 
@@ -186,8 +187,9 @@ def _tell(frame: Frame, waiting: Pending, owners: frozenset[int], sink: str) -> 
     if left_out and not waiting.lost and not any(key in frame.analysis.facts.frozen for key in left_out):
         for feed in _feeds(frame, waiting, left_out):
             shared = _is_shared(frame, waiting, feed)
-            if not shared or sink != "waste":
-                _report(frame, waiting, feed, sink, shared)
+            fate = "consumed" if waiting.raises else sink
+            if not shared or fate != "waste":
+                _report(frame, waiting, feed, fate, shared)
 
 
 def _is_shared(frame: Frame, waiting: Pending, feed: _Feed) -> bool:
@@ -245,7 +247,7 @@ def _report(frame: Frame, waiting: Pending, feed: _Feed, sink: str, shared: bool
     if node is None or not _stands_in(linted.tree, node):
         return
     events = frame.analysis.events
-    if sink == "waste" and any((id(node), "feed", other) in events for other in ("reused", "unzeroed")):
+    if sink == "waste" and any((id(node), "feed", other) in events for other in _HARMFUL):
         return
     events.pop((id(node), "feed", "waste"), None)
     here = _function_around(linted.tree, node) in waiting.functions
@@ -265,7 +267,9 @@ def _report(frame: Frame, waiting: Pending, feed: _Feed, sink: str, shared: bool
     frame.analysis.emit(event)
 
 
+_HARMFUL = ("consumed", "reused", "unzeroed")
 _FATES = {
+    "consumed": "this backward runs into the sample's graph, which an earlier one has consumed, and raises",
     "reused": "this backward consumes the sample's graph: the next backward through the same sample raises",
     "unzeroed": "this backward leaves gradients in that network, and nothing clears them before its own step",
     "waste": "this backward computes gradients for that network, which are cleared before its own step",

@@ -167,6 +167,7 @@ def _if(frame: Frame, node: ast.If) -> None:
     if outcome is not None:
         frame.state = after_true if outcome else after_false
         return
+    carrying.forget_stale(node.test, after_true, after_false)
     if key is not None and not key[1]:
         after_true, after_false = after_false, after_true
     frame.state = join_states(after_true, after_false, key[0] if key is not None else None)

@@ -283,8 +283,9 @@ def _fresh_tensor(frame: Frame, node: ast.AST, name: str, arguments: Arguments) 
 
 def _autograd_grad(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
     outputs = arguments.get(0, "outputs") or PLAIN
-    backward.backward(frame, node, outputs, arguments, into_leaves=False)
-    backward.differentiate_by(frame, node, arguments.get(1, "inputs") or PLAIN)
+    inputs = arguments.get(1, "inputs") or PLAIN
+    backward.backward(frame, node, outputs, arguments, inputs)
+    backward.differentiate_by(frame, node, inputs)
     if arguments.flag("create_graph") is False:
         return Sequence(CLEAR)
     return Sequence(_derived(frame, node, arguments.values()))
