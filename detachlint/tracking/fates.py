@@ -158,20 +158,24 @@ def is_spent(lineage: Lineage | None, state: State) -> bool:
     """Whether a part of this graph was consumed, so that differentiating it again would raise.
 
     A call's result is spent with the call itself: what the call did with its arguments cannot be seen, a
-    helper may have detached them.
+    helper may have detached them. What was made of a state of the iteration before is not spent for that: its
+    backward will raise, which is told of the state.
     """
     if not state.spent:
         return False
     seen: set[Lineage] = set()
-    stack = [lineage] if lineage is not None else []
+    stack = [(lineage, False)] if lineage is not None else []
     while stack:
-        current = stack.pop()
+        current, made = stack.pop()
+        if made and current.carried is not None and current.carried.spent:
+            continue
         if current in state.spent:
             return True
         if current in seen or current.arity > 0:
             continue
         seen.add(current)
-        stack.extend(current.parents)
+        made = made or (current.key >= 0 and current.place is None and current.entered is None)
+        stack.extend((parent, made) for parent in current.parents)
     return False
 
 

@@ -95,6 +95,68 @@ def bad_total_differentiated_every_time(steps):
         total.backward()
 
 
+class Stack(nn.Module):
+    """Two layers, each with a state of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.GRU(4, 4), nn.GRU(4, 4)
+
+    def forward(self, x, states):
+        x, low = self.first(x, states[0])  # DTL501
+        x, high = self.second(x, states[1])  # DTL501
+        return x, [low, high]
+
+
+def bad_list_of_states(steps):
+    net = Stack()
+    states = [torch.zeros(1, 2, 4), torch.zeros(1, 2, 4)]
+    for _ in range(steps):
+        output, states = net(torch.randn(5, 2, 4), states)
+        output.pow(2).mean().backward()
+
+
+def good_list_of_states(steps):
+    net = nn.ModuleList([nn.GRU(4, 4), nn.GRU(4, 4)])
+    states = [torch.zeros(1, 2, 4), torch.zeros(1, 2, 4)]
+    for _ in range(steps):
+        x, new = torch.randn(5, 2, 4), []
+        for layer, state in zip(net, states, strict=True):
+            x, state = layer(x, state)
+            new.append(state.detach())
+        x.pow(2).mean().backward()
+        states = new
+
+
+def good_made_anew_in_an_inner_loop(steps):
+    maker, judge = nn.Linear(3, 4), nn.Linear(4, 1)
+    for _ in range(steps):
+        for _ in range(2):
+            sample = maker(torch.randn(2, 3))
+            judge(sample).mean().backward(retain_graph=True)
+        judge(sample).pow(2).mean().backward()
+
+
+def good_one_of_two_kinds(steps):
+    first, second, kind = nn.Linear(3, 4), nn.Linear(3, 4), steps % 2
+    for _ in range(steps):
+        x = torch.randn(2, 3)
+        if kind == 0:
+            made = first(x)
+        elif kind == 1:
+            made = second(x)
+        made.pow(2).mean().backward()
+
+
+def good_point_moved_along_its_gradient(steps):
+    net, start = nn.Linear(3, 1), torch.randn(2, 3, requires_grad=True)
+    point = start + torch.ones(2, 3)
+    for _ in range(steps):
+        (slope,) = torch.autograd.grad(net(point).pow(2).mean(), point)
+        point = point + 0.1 * slope
+    net(point).mean().backward()
+
+
 def good_state_from_a_helper(steps):
     model = Tagger()
     hidden = torch.zeros(1, 2, 8)

@@ -161,6 +161,40 @@ def good_adversary_of_features(steps):
         opt_f.step()
 
 
+def bad_generator_stepped_first(steps):  # harm: raises: backward through the graph a second time
+    generator, critic = networks()
+    opt_g = torch.optim.SGD(generator.parameters(), lr=0.1)
+    opt_c = torch.optim.SGD(critic.parameters(), lr=0.1)
+    for _ in range(steps):
+        opt_g.zero_grad()
+        fake = generator(torch.randn(4, 3))
+        loss_g = bce(critic(fake), 1.0)
+        loss_g.backward()
+        opt_g.step()
+
+        opt_c.zero_grad()
+        loss_c = (bce(critic(torch.randn(4, 6)), 1.0) + bce(critic(fake), 0.0)) / 2  # DTL504
+        loss_c.backward()
+        opt_c.step()
+
+
+def good_generator_stepped_first(steps):
+    generator, critic = networks()
+    opt_g = torch.optim.SGD(generator.parameters(), lr=0.1)
+    opt_c = torch.optim.SGD(critic.parameters(), lr=0.1)
+    for _ in range(steps):
+        opt_g.zero_grad()
+        fake = generator(torch.randn(4, 3))
+        loss_g = bce(critic(fake), 1.0)
+        loss_g.backward()
+        opt_g.step()
+
+        opt_c.zero_grad()
+        loss_c = (bce(critic(torch.randn(4, 6)), 1.0) + bce(critic(fake.data), 0.0)) / 2
+        loss_c.backward()
+        opt_c.step()
+
+
 def good_actor_and_critic(steps):
     actor, critic = nn.Linear(3, 2), nn.Linear(5, 1)
     opt_a = torch.optim.Adam(actor.parameters())
