@@ -90,12 +90,9 @@ def test_bash_completes(home):
 
 @needs("fish")
 def test_fish_completes(home):
-    folder = home / "fish" / "completions"
-    folder.mkdir(parents=True)
-    (folder / "detachlint.fish").write_text(detachlint("--completion", "fish"))
-
     def asked(line: str) -> dict[str, str]:
-        answers = said_by("fish", "-c", f"complete --do-complete '{line}'").splitlines()
+        setup = "detachlint --completion fish | source"
+        answers = said_by("fish", "-c", f"{setup}; complete --do-complete '{line}'").splitlines()
         return dict(answer.partition("\t")[::2] for answer in answers)
 
     assert list(asked("detachlint --ignore DTL301,DTL30")) == [
