@@ -9,6 +9,7 @@ the loss small, which has nothing to do with values. A name says nothing of this
 * beside the factor `p` and its own logarithm stands a number that was made of `p.detach()`: the author has
   cut the one and forgotten the other. Likewise where a distribution weighs what was computed from
   its detached twin.
+* it stands, for each action, beside the logarithm of the probability that weighs it: a policy's objective.
 * a function of the project asserts of its argument that it does not require grad.
 
 Products are told only where they become a loss. Which networks are regressed shows at the end.
@@ -46,6 +47,7 @@ _DEEPEST = 12
 
 _LOGARITHMS = frozenset({"log_prob", "log", "log_softmax", "logsigmoid", "nll_loss", "cross_entropy"})
 _DISTRIBUTIONS = frozenset({"softmax", "exp", "sigmoid", "log_softmax"})
+_NORMALISED = frozenset({"softmax", "log_softmax", "sigmoid"})  # by itself: `exp` of anything may be a weight
 # These choose, sum up or reshape: the logarithm or distribution is still one.
 _HANDS_ON = frozenset(
     {
@@ -78,6 +80,7 @@ def weighed(frame: Frame, node: ast.AST, left: ast.expr, right: ast.expr, value:
     found = reading.judge(factors, place)
     if not found and _is_summed_up(frame, node):
         found = reading.expectation(left, right, place) or reading.expectation(right, left, place)
+    found = found or reading.objective(left, right, place) or reading.objective(right, left, place)
     if not found:
         return value
     parents = (value.lineage,) if value.lineage is not None else ()
@@ -162,6 +165,8 @@ class _Reading:
 
     def _advantage(self, factor: ast.expr, scores: list[ast.expr], scope: Scope, place: Place) -> bool:
         """A log-probability is weighed with what another network gave, which may be regressed."""
+        if self.is_made_by(factor, scope, _NORMALISED):
+            return False  # a cross entropy of two networks that learn from each other
         policy = {key for score in scores for key in makers(self.analysis, self.analysis.seen.get(score))}
         for term in terms(self.analysis, factor, scope):
             own = makers(self.analysis, term.value) if term.tracks else {}
@@ -215,6 +220,55 @@ class _Reading:
         self._tell(where, term, "twin", text, place, frozenset())
         return True
 
+    def objective(self, weight: ast.expr, inner: ast.expr, place: Place) -> bool:
+        """`p * (alpha * log(p) - q)`: the policy's objective, in which `q` is a number for each action."""
+        scope, seen = scope_of(self.frame), self.analysis.seen
+        policy = makers(self.analysis, seen.get(weight))
+        if not policy or not isinstance(inner, ast.BinOp) or not isinstance(inner.op, (ast.Add, ast.Sub)):
+            return False
+        if not self._tracks(weight) or not self.is_made_by(weight, scope, _DISTRIBUTIONS):
+            return False
+        found = [term for term in terms(self.analysis, inner, scope) if term.tracks]
+        made = [(term, makers(self.analysis, term.value)) for term in found]
+        own = [term for term, its in made if policy.keys() & its.keys() or _is_below(term.value, set(policy))]
+        if not any(self.is_made_by(term.node, term.path[-1][1], _LOGARITHMS) for term in own):
+            return False
+        told = False
+        for term, its in made:
+            if term in own or not its or any(self._is_inferred(key) for key in its):
+                continue
+            if self.is_made_by(term.node, term.path[-1][1], _LOGARITHMS):
+                continue  # a divergence of two networks that learn from each other
+            text = "it is a number in the policy's objective: the network that made it has a loss of its own"
+            for node in self._outputs(term) or [_within(inner, term)]:
+                value = Term(node, seen.get(node))
+                self._tell(node, value, "advantage", text, place, frozenset(its))
+                told = True
+        return told
+
+    def _outputs(self, term: Term) -> list[ast.expr]:
+        """The calls that a term was made by, if their results are read for it alone: they are cut there."""
+        node, scope = term.path[-1]
+        found: list[ast.expr] = []
+        for name in ast.walk(node):
+            if isinstance(name, ast.Name) and self._tracks(name):
+                given = [
+                    w
+                    for w in written_in(self.analysis, scope.node).get(name.id, [])
+                    if isinstance(w, ast.Call)
+                ]
+                before = [w for w in given if w.lineno <= name.lineno]
+                if not before or self._reads(name.id, before[-1].lineno, given, scope) > 1:
+                    return []
+                found.append(before[-1])
+        return found
+
+    def _reads(self, name: str, line: int, given: Sequence[ast.expr], scope: Scope) -> int:
+        following = min((w.lineno for w in given if w.lineno > line), default=None)
+        names = (n for n in own_nodes(scope.node) if isinstance(n, ast.Name) and n.id == name)
+        lines = [n.lineno for n in names if isinstance(n.ctx, ast.Load) and n.lineno > line]
+        return sum(1 for at in lines if following is None or at <= following)
+
     def _definition_of(self, node: ast.expr, scope: Scope) -> ast.expr:
         """Where a name gets its value, if there alone and for this use alone: it is cut there."""
         if not isinstance(node, ast.Name):
@@ -242,13 +296,15 @@ class _Reading:
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
             if name in names:
                 yield None, scope
-            elif name in _HANDS_ON or (name == "exp" and self._is_ratio(_operand(node), scope)):
+            elif name in _HANDS_ON or (name == "exp" and self._hands_on(node, scope, names)):
                 yield _operand(node), scope
             callee = self.reader.definition(node.func)
             if callee is not None:
                 yield from self.reader.returned(callee)
         elif isinstance(node, ast.Name):
             yield from self.reader.meanings(node, scope)
+        elif isinstance(node, ast.Attribute) and node.attr == "probs" and names is not _LOGARITHMS:
+            yield None, scope
         elif isinstance(node, ast.Subscript):
             yield node.value, scope
         elif isinstance(node, ast.UnaryOp):
@@ -257,6 +313,9 @@ class _Reading:
             for side in (node.left, node.right):
                 if self._tracks(side):
                     yield side, scope
+
+    def _hands_on(self, node: ast.Call, scope: Scope, names: frozenset[str]) -> bool:
+        return names is _NORMALISED or self._is_ratio(_operand(node), scope)
 
     def _is_ratio(self, node: ast.expr | None, scope: Scope) -> bool:
         """`exp(log_prob - old)` is a ratio; `exp(log_prob)` is a probability."""
@@ -314,6 +373,12 @@ def _operand(node: ast.Call) -> ast.expr | None:
     ):
         return node.func.value
     return node.args[0] if node.args else node.func
+
+
+def _within(whole: ast.expr, term: Term) -> ast.expr:
+    """The last expression on the way to a term that is written inside the whole."""
+    inside = set(ast.walk(whole))
+    return [node for node, _ in term.path if node in inside][-1]
 
 
 def _overlap(one: Makers, other: Makers) -> bool:

@@ -242,3 +242,45 @@ def good_whole_episode(steps=3):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+
+
+def bad_objective_over_all_actions(steps=3):
+    """Soft actor-critic with discrete actions: the critics are numbers for the policy."""
+    actor, one, two = nn.Linear(4, 3), nn.Linear(4, 3), nn.Linear(4, 3)
+    actor_optimizer = optim.SGD(actor.parameters(), lr=0.05)
+    critic_optimizer = optim.SGD([*one.parameters(), *two.parameters()], lr=0.05)
+    for _ in range(steps):
+        states, targets, _ = batch()
+        critic_loss = F.mse_loss(one(states)[:, 0], targets) + F.mse_loss(two(states)[:, 0], targets)
+        critic_optimizer.zero_grad()
+        critic_loss.backward()
+        critic_optimizer.step()
+        log_probs = F.log_softmax(actor(states), dim=1)
+        probs = log_probs.exp()
+        q_one = one(states)  # DTL503
+        q_two = two(states)  # DTL503
+        q = torch.min(q_one, q_two)
+        actor_loss = (probs * (0.2 * log_probs - q)).sum(1).mean()
+        actor_optimizer.zero_grad()
+        actor_loss.backward()
+        actor_optimizer.step()
+
+
+def good_objective_over_all_actions(steps=3):
+    actor, one, two = nn.Linear(4, 3), nn.Linear(4, 3), nn.Linear(4, 3)
+    actor_optimizer = optim.SGD(actor.parameters(), lr=0.05)
+    critic_optimizer = optim.SGD([*one.parameters(), *two.parameters()], lr=0.05)
+    for _ in range(steps):
+        states, targets, _ = batch()
+        critic_loss = F.mse_loss(one(states)[:, 0], targets) + F.mse_loss(two(states)[:, 0], targets)
+        critic_optimizer.zero_grad()
+        critic_loss.backward()
+        critic_optimizer.step()
+        log_probs = F.log_softmax(actor(states), dim=1)
+        probs = log_probs.exp()
+        with torch.no_grad():
+            q = torch.min(one(states), two(states))
+        actor_loss = (probs * (0.2 * log_probs - q)).sum(1).mean()
+        actor_optimizer.zero_grad()
+        actor_loss.backward()
+        actor_optimizer.step()

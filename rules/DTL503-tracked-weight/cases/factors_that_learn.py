@@ -119,3 +119,28 @@ def good_inner_step_of_meta_learning(steps=3):
         inner = (torch.sigmoid(loss_weights(x)) * each).mean()
         (grad,) = torch.autograd.grad(inner, [net.weight], create_graph=True)
         step(optimizer, ((x @ (net.weight - 0.1 * grad).t() + net.bias - y) ** 2).mean())
+
+
+def good_divergence_of_two_that_learn(steps=3):
+    """Mutual learning by hand: both networks have their own loss, and the divergence moves both."""
+    one, two = nn.Linear(4, 3), nn.Linear(4, 3)
+    optimizer = optim.SGD([*one.parameters(), *two.parameters()], lr=0.05)
+    for _ in range(steps):
+        x, y = torch.randn(8, 4), torch.randint(0, 3, (8,))
+        first, second = one(x), two(x)
+        p, q = F.softmax(first, dim=1), F.softmax(second, dim=1)
+        supervised = F.cross_entropy(first, y) + F.cross_entropy(second, y)
+        divergence = (p * (torch.log(p) - torch.log(q))).sum(1).mean()
+        agreement = -(q * F.log_softmax(first, dim=1)).sum(1).mean()
+        step(optimizer, supervised + divergence + agreement)
+
+
+def good_expected_value_is_the_prediction(steps=3):
+    """The expectation over the policy is regressed: the critic learns through it."""
+    policy, critic = nn.Linear(4, 3), nn.Linear(4, 3)
+    optimizer = optim.SGD(critic.parameters(), lr=0.05)
+    for _ in range(steps):
+        states, targets = torch.randn(8, 4), torch.randn(8)
+        with torch.no_grad():
+            probs = F.softmax(policy(states), dim=1)
+        step(optimizer, F.mse_loss((probs * critic(states)).sum(1), targets))
