@@ -261,7 +261,7 @@ def _class_mutants(
         return {name: dataclasses.replace(model, **changes) for name, model in classes.items()}
 
     first, model = names[0], classes[names[0]]
-    if "kind" in entry:
+    if model.kind != "object":
         yield f"class {first} ...: `kind` dropped", "kind", all_of_them(kind="object")
     for base in model.bases:
         rest = tuple(other for other in model.bases if other != base)
