@@ -119,12 +119,13 @@ def _about_rules(options: Options) -> int:
     from detachlint.reports import rules
 
     book = rulebook.load()
+    width = terminal.width(sys.stdout) if sys.stdout.isatty() else None
     if options.explain is None:
-        click.echo(rules.listing(book, options.output_format), nl=False)
+        click.echo(rules.listing(book, options.output_format, width), nl=False)
         return CLEAN
     page = rules.page(book, options.explain)
-    if sys.stdout.isatty():
-        page = rules.filled(page, terminal.width(sys.stdout))
+    if width is not None:
+        page = rules.filled(page, width)
     color = terminal.wants_color(sys.stdout)
     click.echo(rules.dressed(page) if color else page, nl=False, color=color)
     return CLEAN

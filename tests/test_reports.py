@@ -378,6 +378,16 @@ def test_a_page_is_broken_to_a_width():
     assert max(map(len, rules.filled(PAGE.replace("\nnobody", " nobody"), 500).splitlines()[2:4])) <= 100
 
 
+def test_the_list_of_rules_is_broken_to_a_width():
+    from detachlint import rulebook
+
+    book = rulebook.load()
+    narrow, wide = rules.listing(book, None, 72), rules.listing(book, None)
+    assert narrow.split() == wide.split()
+    assert all(len(line) <= 72 for line in narrow.splitlines() if line.startswith(" "))
+    assert len(wide.splitlines()) == 2 * len(book.rules), "tools get a rule in two lines"
+
+
 def test_pages_lose_no_word_when_they_are_broken():
     from detachlint import rulebook
 

@@ -19,14 +19,18 @@ _GLUE = "\0"  # stands for a blank in code, where no line may be broken
 _WIDEST = 100  # columns; longer lines of prose are hard to follow
 
 
-def listing(book: Rulebook, output_format: str | None) -> str:
-    """Every rule with its summary, for people or as JSON."""
+def listing(book: Rulebook, output_format: str | None, width: int | None = None) -> str:
+    """Every rule with its summary, for people (in lines that fit a width) or as JSON."""
     if output_format == "json":
         return json.dumps([_as_data(rule) for rule in book.rules], indent=2) + "\n"
-    width = max((len(rule.name) for rule in book.rules), default=0)
-    return "".join(
-        f"{rule.code}  {rule.name:<{width}}  {rule.set}\n        {rule.summary}\n" for rule in book.rules
-    )
+    longest = max((len(rule.name) for rule in book.rules), default=0)
+    indent = " " * 8
+    lines: list[str] = []
+    for rule in book.rules:
+        lines.append(f"{rule.code}  {rule.name:<{longest}}  {rule.set}")
+        summary = [rule.summary] if width is None else textwrap.wrap(rule.summary, width - len(indent))
+        lines += [indent + line for line in summary]
+    return "".join(line + "\n" for line in lines)
 
 
 def page(book: Rulebook, code: str) -> str:
