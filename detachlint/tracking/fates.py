@@ -184,7 +184,9 @@ def is_wasted(keep: Keep, uses: dict[Use, ast.AST]) -> bool:
     if keep.carried is False or Use.DIFFERENTIATED in uses:
         return False
     # An average of weights is there to be read: nobody trains what it is an average of through it.
-    if keep.spent or keep.weights:
+    # What is put together here from weights and given back is a kernel, not an average.
+    given = keep.place[1][0] not in ".[" and (Use.RETURNED in uses or Use.HANDED_BACK in uses)
+    if keep.spent or (keep.weights and not given):
         return True
     if Use.RETURNED in uses:
         return False

@@ -114,7 +114,7 @@ class Project:
         question = ("read", str(path))
         self._answers[question] = None
         try:
-            data = path.read_bytes()
+            data = _read(path)
             self._answers[question] = self._digests[str(path)] = digest(data)
             if len(data) > _LARGEST:
                 return None
@@ -200,6 +200,12 @@ def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
+def _read(path: Path) -> bytes:
+    """A file's bytes, and no more of them than tell that it is too large: some have more than memory has."""
+    with path.open("rb") as file:
+        return file.read(_LARGEST + 1)
+
+
 # `async` and `await` were names until Python 3.7: `images.cuda(async=True)` stands in many a training loop.
 _OLD_NAME = re.compile(r"(?<=[(,. ])(async|await)(?=\s*[=,)])")
 
@@ -232,7 +238,7 @@ def _index(root: Path) -> Index:
         if position >= _MOST_FILES:
             break
         try:
-            data = path.read_bytes()
+            data = _read(path)
         except OSError:
             continue
         if len(data) > _LARGEST or b"\0" in data:

@@ -524,6 +524,34 @@ def run(model, batches):
         loss.backward()
         np.argmax(scores[0].value())
     return total
+=== a kernel put together from weights
+class Turned(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3)
+    def differences(self, image, size):
+        rows = torch.zeros([size, size, 3])
+        turned = torch.flip(self.conv.weight, [2, 3])
+        for first in range(size):
+            for second in range(size):
+                row = image - 2 * turned[first, second]
+                rows[first, second] = row
+        return rows
+    def spread(self, rows, other):
+        total = torch.zeros([3, 3])
+        for first in range(3):
+            total[:, first:first + 3] += rows[first].sub(other)
+        return total[:, 1:]
+    def forward(self, image, other):
+        return self.spread(torch.sigmoid(self.differences(image, 3)), other) * 2
+=== a gradient goes no further than to its inputs
+def adapt(batch, labels, weights):
+    for _ in range(3):
+        loss = F.cross_entropy(F.linear(batch, weights["w"]), labels)
+        grads = torch.autograd.grad(loss, weights.values(), create_graph=False)
+        weights = {name: w - 0.1 * g for (name, w), g in zip(weights.items(), grads)}
+    return weights
+adapt(x, x, dict(net.named_parameters()))
 """)
 
 

@@ -357,6 +357,13 @@ def test_projects(tmp_path, name):
     assert found == expected
 
 
+def test_a_file_larger_than_memory_is_not_read(tmp_path):
+    with (tmp_path / "huge.py").open("wb") as file:
+        file.truncate(1 << 42)
+    found, expected = told(tmp_path, PROJECTS["absolute"])
+    assert found == expected
+
+
 def test_without_a_root_other_files_are_not_looked_at(tmp_path):
     files = PROJECTS["absolute"]
     assert told(tmp_path, files, root=False)[0] == []
