@@ -90,7 +90,7 @@ def _frame(analysis: Analysis, definition: FunctionDefinition, receiver: Value) 
 
 def _share(analysis: Analysis) -> int:
     """A part of the work that is left: long training loops come early or late, and call half of the file."""
-    return max(MAX_WORK_OF_ENTRY, (MAX_WORK - analysis.work) // 4)
+    return max(MAX_WORK_OF_ENTRY, (MAX_WORK - analysis.work) // 6)
 
 
 def _entry_mode(analysis: Analysis, definition: FunctionDefinition) -> GradMode:
