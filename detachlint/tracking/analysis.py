@@ -125,8 +125,9 @@ class Analysis:
 
 @dataclass(slots=True)
 class Loop:
-    """The states with which a loop's body is left early."""
+    """The states with which a loop's body is left early, and the grad mode in which it is entered."""
 
+    mode: GradMode = GradMode.ON
     breaks: list[State] = field(default_factory=list)
     continues: list[State] = field(default_factory=list)
 

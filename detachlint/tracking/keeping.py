@@ -20,6 +20,7 @@ from detachlint.tracking.values import (
     NONE,
     Container,
     Grad,
+    GradMode,
     Instance,
     Lineage,
     Object,
@@ -138,6 +139,8 @@ def keep(
     """`value` is kept in `place`, which outlives it; `read`: the place must be read to be reported."""
     if _is_local_to_forward(frame, born) and not _is_spent_already(frame, value):
         return
+    if _is_gathered(frame, born):
+        return
     for part, expression, suffix in _parts(frame, value, written):
         leaf = _kept_leaf(frame, part)
         if leaf is not None:
@@ -158,6 +161,12 @@ def _is_local_to_forward(frame: Frame, born: int) -> bool:
             return True
         current = current.caller
     return False
+
+
+def _is_gathered(frame: Frame, born: int) -> bool:
+    """Whether a list of this call takes up, in a loop without grad, what others hold anyway."""
+    own = born != OUTSIDE and born >= frame.entry_depth
+    return own and bool(frame.loops) and all(loop.mode is GradMode.OFF for loop in frame.loops)
 
 
 def _is_spent_already(frame: Frame, value: Value) -> bool:

@@ -552,6 +552,25 @@ def adapt(batch, labels, weights):
         weights = {name: w - 0.1 * g for (name, w), g in zip(weights.items(), grads)}
     return weights
 adapt(x, x, dict(net.named_parameters()))
+=== losses of one step gathered without grad to be reduced
+def reduced(losses):
+    with torch.no_grad():
+        names, values = [], []
+        for name in sorted(losses):
+            names.append(name)
+            values.append(losses[name])
+        values = torch.stack(values)
+    return dict(zip(names, values))
+def train(batches):
+    kept = []
+    for batch in batches:
+        losses = {"a": net(batch).sum(), "b": net(batch).norm()}
+        (losses["a"] + losses["b"]).backward()
+        shown = reduced(losses)
+        print(shown["a"].item())
+        with torch.no_grad():
+            kept.append(losses["a"])  #! collect
+    print(len(kept))
 """)
 
 
