@@ -171,7 +171,7 @@ def test_a_commit_with_a_finding_is_blocked_until_it_is_mended(linting: Reposito
     path = linting.write("src/train.py", BAD)
     said = linting.commit("src", status=1)
     assert "src/train.py:11:5: DTL301 [*]" in said
-    assert "1. src/train.py:8: the output of `model` requires grad" in said
+    assert "1. line 8: the output of `model` requires grad" in said
     assert path.read_text() == BAD
     linting.git("rev-parse", "HEAD~0:src/train.py", status=128)
     path.write_text(CLEAN)
