@@ -29,6 +29,7 @@ from detachlint.patterns import compiled
 from detachlint.rulebook import UNUSED_SUPPRESSION, Rule, Rulebook
 from detachlint.sources import Source, SourceError
 from detachlint.surroundings import with_surroundings
+from detachlint.uses import Uses
 
 if TYPE_CHECKING:  # the tracker is imported when the first file is worth it
     from detachlint.tracking.events import Event
@@ -334,6 +335,7 @@ class _Findings:
 
     def __post_init__(self) -> None:
         self.lines = positions.split_lines(self.source.text)
+        self.uses = Uses(self.tree)
         self._others: dict[str, Sequence[str]] = {self.source.filename: self.lines}
 
     def of(self, events: Sequence[Event]) -> list[Finding]:
@@ -385,6 +387,9 @@ class _Findings:
             return None, event.unfixable or "there is no single expression to detach"
         from detachlint.edits import NotFixable, detach_edits
 
+        contradiction = next(filter(None, map(self.uses.contradict, event.detach)), None)
+        if contradiction is not None:
+            return None, contradiction
         try:
             edits = detach_edits(self.source.text, event.detach)
         except NotFixable as reason:
