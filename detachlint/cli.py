@@ -328,8 +328,10 @@ class _Run:
         if outcome.fixed is None or outcome.source is None or self.options.diff:
             self._hear(outcome)
             return
+        from detachlint.saving import write_source
+
         try:
-            _write(outcome.source, outcome.fixed)
+            write_source(outcome.source, outcome.fixed)
         except SourceError as error:
             self._fail(str(error))
             outcome = replace(outcome, fixed=None, findings=outcome.before, fixes=0)
@@ -348,7 +350,9 @@ class _Run:
         color = path is None and terminal.wants_color(stream)
         text = self._text(findings, stream if path is None else None)
         if path is not None:
-            _write_report(path, text)
+            from detachlint.saving import write_report
+
+            write_report(path, text)
             click.echo(summary, file=stream, nl=False)
         else:
             text += summary if self.settings.output_format in ("full", "concise") else ""
@@ -425,11 +429,12 @@ class _Run:
     def _write_baseline(self, file: Path, looked_at: Sequence[str]) -> int:
         """Write what is found into a baseline; what this run can't know stays in it."""
         from detachlint import baseline
+        from detachlint.saving import write_report
 
         empty = baseline.Baseline(self.settings.root)
         old = baseline.read(file, self.settings.root) if file.exists() else empty
         new = old.renewed(self.findings, looked_at, self.selected.codes)
-        _write_report(file, new.text())
+        write_report(file, new.text())
         if not self.options.quiet:
             number = len(self.findings)
             _note(f"Wrote {number} {_plural('finding', number)} into {file}.")
@@ -450,6 +455,7 @@ class _Run:
 
     def _add_ignores(self) -> int:
         from detachlint.ignores import add_ignores
+        from detachlint.saving import write_source
 
         by_file: dict[str, list[Finding]] = {}
         for finding in self.findings:
@@ -461,7 +467,7 @@ class _Run:
                 reported = self.linter.reported(source)
                 text, rest = add_ignores(source, reported, self.linter.reported, self.options.reason)
                 if text != source.text:
-                    _write(source, text)
+                    write_source(source, text)
                 left += map(source.changed(text).localized, rest)
             except SourceError as error:
                 self._fail(str(error))
@@ -471,41 +477,6 @@ class _Run:
             _note(f"Silenced {done} {_plural('finding', done)}.")
         self.findings = left
         return self._report(0)
-
-
-def _write(source: Source, text: str) -> None:
-    """Replace a file's text, unless it is no longer the file that was read."""
-    from detachlint.writing import NotWritten, write_atomically
-
-    old = source.encode(source.text)
-    try:
-        if old != (found := sources.read_bytes(source.filename)) and _text_of(source, found) == source.text:
-            raise NotWritten(f"{source.encoding} would not give back all of its bytes")
-        write_atomically(source.filename, source.encode(text), read=old)
-    except NotWritten as error:
-        raise SourceError(source.filename, f"not written: {error}") from error
-
-
-def _text_of(source: Source, data: bytes) -> str | None:
-    try:
-        return sources.decode(source.filename, data).text
-    except SourceError:
-        return None
-
-
-def _write_report(path: Path, text: str) -> None:
-    """Write a report, or a baseline: a file that is there is replaced in one step."""
-    from detachlint.writing import NotWritten, write_atomically
-
-    try:
-        if path.is_file():
-            write_atomically(path, text.encode("utf-8", "backslashreplace"))
-            return
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
-    except NotWritten as error:
-        raise ConfigError(f"{path}: cannot be written: {error}") from error
 
 
 def _complain(message: str) -> None:

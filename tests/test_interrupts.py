@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from command import BAD, COMMAND, ENVIRONMENT, MENDED, complaints, hear_interrupts, run
 
-from detachlint import cli
+from detachlint import saving
 from detachlint.sources import SourceError, read
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -259,7 +259,7 @@ def test_an_encoding_that_would_change_other_bytes_is_not_written(tmp_path):
     path.write_bytes(data)
     source = read(str(path))
     with pytest.raises(SourceError, match="utf-7 would not give back all of its bytes"):
-        cli._write(source, source.text + "\n")
+        saving.write_source(source, source.text + "\n")
     assert path.read_bytes() == data
 
 
