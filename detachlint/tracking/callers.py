@@ -75,7 +75,7 @@ def _module(analysis: Analysis, path: Path) -> SourceModule | None:
     tree = analysis.project.read(path) if analysis.project is not None else None
     if tree is None:
         return None
-    shown = imports.shown(analysis, str(path))
+    shown = imports.shown(str(path))
     module = SourceModule(shown, str(path), tree, analysis.keys("scope", str(path)))
     analysis.modules[module.file] = module
     return module

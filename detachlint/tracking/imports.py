@@ -8,6 +8,7 @@ the models know stays a library's name even when the library itself is the proje
 from __future__ import annotations
 
 import ast
+import os
 from pathlib import Path
 
 from detachlint.tracking import interpreter
@@ -97,7 +98,7 @@ def load(analysis: Analysis, path: str) -> SourceModule | None:
     tree = project.read(Path(path))
     if tree is None:
         return None
-    module = SourceModule(shown(analysis, path), path, tree, surroundings.keys("scope", path))
+    module = SourceModule(shown(path), path, tree, surroundings.keys("scope", path))
     surroundings.modules[path] = module
     surroundings.lines += (tree.body[-1].end_lineno or 0) if tree.body else 0
     surroundings.work = 0
@@ -125,12 +126,14 @@ def run_top_level(frame: Frame, body: list[ast.stmt]) -> None:
             frame.state.cells.clear()
 
 
-def shown(analysis: Analysis, path: str) -> str:
-    """The path under which another file of the project is reported: relative to the project's root."""
-    root = analysis.project.root if analysis.project is not None else None
-    if root is not None and root in Path(path).parents:
-        return Path(path).relative_to(root).as_posix()
-    return path
+def shown(path: str) -> str:
+    """The path under which another file of the project is reported.
+
+    It is one that can be opened from the current folder, as the paths that the command was given are:
+    relative to that folder if the file is below it, else absolute.
+    """
+    folder = Path(os.path.realpath("."))
+    return Path(path).relative_to(folder).as_posix() if folder in Path(path).parents else path
 
 
 def _is_main(node: ast.stmt) -> bool:

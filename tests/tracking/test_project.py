@@ -8,7 +8,7 @@ import pytest
 from programs import marked
 
 from detachlint.models import load
-from detachlint.tracking import track
+from detachlint.tracking import forget, track
 
 NETWORK = """
 import torch
@@ -390,10 +390,35 @@ def test_an_import_is_not_run(tmp_path):
     assert not (tmp_path / "touched").exists()
 
 
-def test_notes_name_the_file_in_which_they_stand(tmp_path):
+def test_notes_name_the_file_in_which_they_stand(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     path = written(tmp_path, PROJECTS["a helper that converts"])
     source = path.read_text()
     (event,) = track(str(path), source, ast.parse(source), load(), tmp_path)
     assert event.callee == "to_numpy"
     assert [note.path for note in event.notes] == ["nets.py", str(path)]
     assert [ast.unparse(node) for node in event.detach] == ["Net()(x)"]
+
+
+def test_a_step_in_another_file_can_be_opened_from_where_the_command_runs(tmp_path, monkeypatch):
+    """Not from the project's root: a report that is read in a folder below it would name files that are not there."""
+    (tmp_path / ".git").mkdir()
+    package = tmp_path / "package"
+    other = tmp_path / "other"
+    for folder in (package, other):
+        folder.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "helper.py").write_text("import torch\nw = torch.ones(3, requires_grad=True)\n")
+    (package / "main.py").write_text("from package.helper import w\nprint(w.numpy())\n")
+    for folder, said in (
+        (tmp_path, "package/helper.py"),
+        (package, "helper.py"),
+        (other, str(package / "helper.py")),
+    ):
+        monkeypatch.chdir(folder)
+        main = package / "main.py"
+        text = main.read_text()
+        forget()
+        events = track(str(main), text, ast.parse(text), load(), tmp_path)
+        assert events[0].notes[0].path == said
+    forget()
