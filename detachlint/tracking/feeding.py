@@ -254,8 +254,9 @@ def _report(frame: Frame, waiting: Pending, feed: _Feed, sink: str, shared: bool
     unfixable = _SHARED if shared else None if here else _IN_HELPER
     value = frame.analysis.seen.get(node)
     origin = next((part.origin for part in parts(value) if isinstance(part, Tensor)), None) if value else None
-    steps = origin.steps() if origin is not None else []
-    notes = [Note(step.path, step.node, step.text) for step in steps]
+    if origin is None:  # it came out of code out of sight, which was given the network's output
+        return
+    notes = [Note(step.path, step.node, step.text) for step in origin.steps()]
     network = _callee(frame, feed.network)
     notes.append(
         Note(linted.path, node, f"`{network}` gets the output of a network that is not stepped here")
