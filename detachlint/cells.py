@@ -138,16 +138,6 @@ class Program:
                 changed[cell.number] = self._restored(cell, piece.removesuffix("\n"))
         return changed
 
-    def with_texts(self, texts: Mapping[int, str]) -> Program:
-        """The program with new texts of some of its cells."""
-        cells = []
-        for cell in self.cells:
-            if cell.number in texts:
-                text = texts[cell.number]
-                cell = replace(cell, text=text, lines=tuple(translate(text) or ()))  # noqa: PLW2901
-            cells.append(cell)
-        return replace(self, cells=tuple(cells))
-
     def _restored(self, cell: Cell, python: str) -> str:
         """A cell's text from what Python is to see of it: marked lines get back what was hidden."""
         mark = re.compile(rf"[ \t]*{re.escape(self.sign)}{cell.number}:(\d+)")

@@ -63,7 +63,7 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class Candidate:
     """An event of a loss, which has a place of its own: it counts if one of `wanted`, if any, becomes of it.
 
     Where it `needs` networks, one of them must be regressed: have a loss of its own.
@@ -81,7 +81,7 @@ class Fates:
 
     uses: dict[Place, dict[Use, ast.AST]] = field(default_factory=dict)
     keeps: list[Keep] = field(default_factory=list)
-    pending: dict[tuple[int, int], Pending] = field(default_factory=dict)
+    candidates: dict[tuple[int, int], Candidate] = field(default_factory=dict)
     regressed: dict[Hashable, ast.AST] = field(default_factory=dict)
     noted: int = 0
     _walked: dict[Use, set[Lineage]] = field(default_factory=dict)

@@ -20,7 +20,7 @@ from detachlint.tracking import weights
 from detachlint.tracking.analysis import Analysis, Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.events import Event, Note
-from detachlint.tracking.fates import Pending, Use
+from detachlint.tracking.fates import Candidate, Use
 from detachlint.tracking.makers import makers
 from detachlint.tracking.places import Place
 from detachlint.tracking.selection import detachable
@@ -173,4 +173,4 @@ def _tell(frame: Frame, place: Place, predicted: Term, ahead: Term, wanted: froz
     notes.append(Note(target, node, "it is the target, or a part of it, that the loss pulls a prediction to"))
     notes.append(Note(frame.module.path, predicted.node, _BOOTSTRAP))
     event = Event("target", "bootstrap", ast.unparse(node), node, detach, tuple(notes), unfixable=unfixable)
-    frame.analysis.fates.pending.setdefault((place[0], id(node)), Pending(place, event, wanted))
+    frame.analysis.fates.candidates.setdefault((place[0], id(node)), Candidate(place, event, wanted))

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from detachlint.tracking.analysis import Analysis
 from detachlint.tracking.definitions import FunctionDefinition, SourceModule
 from detachlint.tracking.events import Event, EventKind, Note
-from detachlint.tracking.fates import Fates, Keep, Pending, Use, is_wasted
+from detachlint.tracking.fates import Candidate, Fates, Keep, Use, is_wasted
 from detachlint.tracking.places import Place
 
 _Where: TypeAlias = "tuple[str, int, int]"
@@ -29,13 +29,13 @@ def events(analysis: Analysis, path: str) -> list[Event]:
 def _losses(analysis: Analysis) -> list[Event]:
     """The events of losses that are, as far as can be seen, there to be differentiated."""
     fates = analysis.fates
-    return [pending.event for pending in fates.pending.values() if _counts(fates, pending)]
+    return [candidate.event for candidate in fates.candidates.values() if _counts(fates, candidate)]
 
 
-def _counts(fates: Fates, pending: Pending) -> bool:
-    if pending.needs and not pending.needs & fates.regressed.keys():
+def _counts(fates: Fates, candidate: Candidate) -> bool:
+    if candidate.needs and not candidate.needs & fates.regressed.keys():
         return False
-    return not pending.wanted or bool(pending.wanted & fates.uses.get(pending.place, {}).keys())
+    return not candidate.wanted or bool(candidate.wanted & fates.uses.get(candidate.place, {}).keys())
 
 
 def _keeps(analysis: Analysis, path: str) -> list[Event]:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from detachlint.tracking import passages
 from detachlint.tracking.analysis import Analysis, Frame
 from detachlint.tracking.events import Event, Note
-from detachlint.tracking.fates import Pending, Use, ancestors
+from detachlint.tracking.fates import Candidate, Use, ancestors
 from detachlint.tracking.makers import Makers, makers
 from detachlint.tracking.places import Place
 from detachlint.tracking.selection import detachable
@@ -356,8 +356,8 @@ class _Reading:
         notes.append(Note(module.path, factor, text))
         event = Event("weight", sink, ast.unparse(factor), factor, detach, tuple(notes), unfixable=unfixable)
         wanted = frozenset[Use]() if self._in_forward() else _A_LOSS
-        pending = Pending(place, event, wanted, needs)
-        self.analysis.fates.pending.setdefault((place[0], id(factor)), pending)
+        candidate = Candidate(place, event, wanted, needs)
+        self.analysis.fates.candidates.setdefault((place[0], id(factor)), candidate)
 
     def _in_forward(self) -> bool:
         """Whether a module computes its output here: what becomes of it is for others to see."""
