@@ -125,9 +125,10 @@ class Analysis:
 
 @dataclass(slots=True)
 class Loop:
-    """The states with which a loop's body is left early, and the grad mode in which it is entered."""
+    """A loop that runs: the states with which its body is left early, and the mode in which it is entered."""
 
     mode: GradMode = GradMode.ON
+    node: ast.AST | None = None
     breaks: list[State] = field(default_factory=list)
     continues: list[State] = field(default_factory=list)
 

@@ -8,12 +8,15 @@ lets its arguments escape.
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
 from detachlint.tracking import classes, expressions, inlining, library, methods, modes
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
+from detachlint.tracking.environment import State, join_states
 from detachlint.tracking.values import (
     NONE,
+    PLAIN,
     Class,
     Function,
     Instance,
@@ -25,6 +28,7 @@ from detachlint.tracking.values import (
     Plain,
     Tensor,
     Value,
+    join_all,
 )
 
 
@@ -49,7 +53,25 @@ def call_attribute(
         callee = classes.attribute_of(frame, receiver, function.attr, function)
         frame.analysis.seen[function] = callee
         return call_value(frame, node, callee, arguments)
+    if isinstance(receiver, Instance):
+        return _on_each(
+            frame, receiver, lambda one: methods.call_method(frame, node, one, function.attr, arguments)
+        )
     return methods.call_method(frame, node, receiver, function.attr, arguments)
+
+
+def _on_each(frame: Frame, receiver: Instance, call: Callable[[Instance], Value]) -> Value:
+    """What a call gives, whichever of its classes an object is of: a path for each."""
+    if not receiver.also:
+        return call(receiver)
+    before, found = frame.live, list[Value]()
+    after: State | None = None
+    for one in receiver.each():
+        frame.state = before.copy()
+        found.append(call(one))
+        after = join_states(after, frame.state)
+    frame.state = after
+    return join_all(found) or PLAIN
 
 
 def arguments_of(frame: Frame, node: ast.Call) -> Arguments:
@@ -97,7 +119,7 @@ def call_value(frame: Frame, node: ast.AST, callee: Value, arguments: Arguments)
     if isinstance(callee, Module):
         return library.call_module(frame, node, callee, arguments)
     if isinstance(callee, Instance):
-        return methods.call_instance(frame, node, callee, arguments)
+        return _on_each(frame, callee, lambda one: methods.call_instance(frame, node, one, arguments))
     if isinstance(callee, Method):
         return methods.call_method(frame, node, callee.receiver, callee.name, arguments)
     if isinstance(callee, Partial):

@@ -21,6 +21,7 @@ from detachlint.tracking.consumption import Consumption, carried, comes_from_bef
 from detachlint.tracking.definitions import FunctionDefinition, FunctionNode
 from detachlint.tracking.environment import State
 from detachlint.tracking.events import Event, Note
+from detachlint.tracking.fates import ancestors
 from detachlint.tracking.places import ELEMENT, Place
 from detachlint.tracking.selection import detachable
 from detachlint.tracking.values import (
@@ -55,9 +56,8 @@ def hand_on(frame: Frame, loop: ast.AST, head: State, end: State) -> None:
         return
     consumption = Consumption(spent, marks=False)
     for place in _reachable(frame, end):
-        value = end.cells[place]
-        if not _is_passed_by(frame, end, place) and _is_new(head.cells.get(place), value):
-            _mark(frame, place, value, consumption, loop, end)
+        if not _is_passed_by(frame, end, place):
+            _mark(frame, place, head.cells.get(place), consumption, loop, end)
 
 
 def _reachable(frame: Frame, end: State) -> list[Place]:
@@ -81,11 +81,9 @@ def leave(frame: Frame, definition: FunctionDefinition, end: State) -> None:
     if not spent or not isinstance(receiver, Instance) or not _is_step(definition.node):
         return
     consumption = Consumption(spent, marks=False)
-    for place, value in end.cells.items():
-        if place[0] not in receiver.sites or not _is_new(frame.analysis.base.get(place), value):
-            continue
-        if not _is_written_elsewhere(definition, place[1].lstrip(".")):
-            _mark(frame, place, value, consumption, definition.node, end)
+    for place in end.cells:
+        if place[0] in receiver.sites and not _is_written_elsewhere(definition, place[1].lstrip(".")):
+            _mark(frame, place, frame.analysis.base.get(place), consumption, definition.node, end)
 
 
 def _is_step(node: FunctionNode) -> bool:
@@ -117,9 +115,10 @@ def _is_written_elsewhere(step: FunctionDefinition, name: str) -> bool:
 
 
 def _mark(
-    frame: Frame, place: Place, value: Value, consumption: Consumption, node: ast.AST, end: State
+    frame: Frame, place: Place, before: Value | None, consumption: Consumption, node: ast.AST, end: State
 ) -> None:
-    if consumption.of(value):
+    value = end.cells[place]
+    if before is not value and any(map(consumption.of_lineage, _made_since(before, value))):
         carry = Carry(True, _name(frame, place), frame.module.path, node)
         end.cells[place] = _marked(value, carry, consumption)
 
@@ -135,11 +134,46 @@ def _is_passed_by(frame: Frame, end: State, place: Place) -> bool:
     return place[1] == ELEMENT and end.born.get(place[0], -1) < frame.depth
 
 
-def _is_new(before: Value | None, value: Value) -> bool:
-    if before is value:
-        return False
-    old = set(map(lineage_of, parts(before))) if before is not None else set()
-    return any(lineage_of(part) not in old for part in parts(value))
+def _made_since(before: Value | None, value: Value) -> set[Lineage]:
+    """What the iteration itself put into a place, on one of its paths.
+
+    `if tuned: self.scale = self.log_scale.exp()` leaves the old one on the other path: it may be a number.
+    """
+    old = (
+        {lineage for part in parts(before) for lineage in _alternatives(part)}
+        if before is not None
+        else set()
+    )
+    return {lineage for part in parts(value) for lineage in _alternatives(part)} - old
+
+
+def _alternatives(value: Value) -> set[Lineage]:
+    """What a value is on the paths that met: the definitions behind joins."""
+    first = lineage_of(value)
+    seen: set[Lineage] = set()
+    stack = [first] if first is not None else []
+    while stack:
+        current = stack.pop()
+        if current not in seen:
+            seen.add(current)
+            stack.extend(current.parents if _is_join(current) else ())
+    return {lineage for lineage in seen if not _is_join(lineage)}
+
+
+def _is_join(lineage: Lineage) -> bool:
+    return lineage.key < 0 and lineage.carried is None
+
+
+def left_behind(value: Value, marks: Consumption) -> Value:
+    """The value as others find it who run later: the iteration that it was carried over is no longer near."""
+    if not marks.of(value):
+        return value
+    return each(value, lambda part: whole(part) if _is_of_a_loop(lineage_of(part)) else part)
+
+
+def _is_of_a_loop(lineage: Lineage | None) -> bool:
+    marks = (ancestor.carried for ancestor in ancestors(lineage))
+    return any(mark is not None and mark.spent and isinstance(mark.node, _LOOPS) for mark in marks)
 
 
 def _marked(value: Value, carry: Carry, consumption: Consumption) -> Value:
@@ -209,7 +243,7 @@ def _is_loss(frame: Frame, lineage: Lineage) -> bool:
 def _tell(frame: Frame, node: ast.AST, value: Value, way: _Way) -> None:
     carry = way.mark.carried
     assert carry is not None
-    if not isinstance(carry.node, _LOOPS) and _outermost(frame) is not carry.node:
+    if not _goes_on(frame, carry.node):
         return
     path, stands = _place_of(frame, way)
     if path != frame.analysis.target or stands is None:
@@ -268,11 +302,15 @@ def renewed(entry: State, end: State) -> list[Place]:
     ]
 
 
-def _outermost(frame: Frame) -> ast.AST | None:
-    """The function that is interpreted on its own here."""
-    while frame.caller is not None:
-        frame = frame.caller
-    return frame.definition.node if frame.definition is not None else None
+def _goes_on(frame: Frame, node: ast.AST | None) -> bool:
+    """Whether the loop, or the method that is called again and again, runs now."""
+    outermost = frame
+    while outermost.caller is not None:
+        if any(loop.node is node for loop in outermost.loops):
+            return True
+        outermost = outermost.caller
+    is_step = outermost.definition is not None and outermost.definition.node is node
+    return is_step or any(loop.node is node for loop in outermost.loops)
 
 
 def _place_of(frame: Frame, way: _Way) -> tuple[str, ast.AST | None]:

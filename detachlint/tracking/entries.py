@@ -6,6 +6,7 @@ import ast
 
 from detachlint.tracking import backward, carrying, classes, imports, interpreter, library, methods, siblings
 from detachlint.tracking.analysis import MAX_WORK, MAX_WORK_OF_ENTRY, Analysis, Frame
+from detachlint.tracking.consumption import Consumption
 from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition, SourceModule
 from detachlint.tracking.environment import State
 from detachlint.tracking.fates import Use
@@ -42,12 +43,13 @@ def leave_state(frame: Frame) -> None:
     """At the end of a file's top level: what its names hold stays for its functions."""
     _run_waiting_hooks(frame)
     if frame.state is not None:
+        marks = Consumption({})
         for place, value in frame.state.cells.items():
-            _leave(frame.analysis, place, value)
+            _leave(frame.analysis, place, value, marks)
 
 
-def _leave(analysis: Analysis, place: Place, value: Value) -> None:
-    old = analysis.base.get(place)
+def _leave(analysis: Analysis, place: Place, value: Value, marks: Consumption) -> None:
+    old, value = analysis.base.get(place), carrying.left_behind(value, marks)
     analysis.base[place] = value if old is None else join(old, value)
 
 
@@ -192,6 +194,7 @@ def _export(frame: Frame, state: State) -> None:
     roots = list(getattr(frame.receiver, "sites", ()))
     roots += [place[0] for place in state.cells if _is_outside(frame, state, place)]
     seen: set[int] = set()
+    marks = Consumption({})
     while roots:
         base = roots.pop()
         if base in seen:
@@ -200,12 +203,12 @@ def _export(frame: Frame, state: State) -> None:
         for offset in frame.analysis.offsets_of(base):
             value = state.cells.get((base, offset))
             if value is not None:
-                _leave(frame.analysis, (base, offset), value)
+                _leave(frame.analysis, (base, offset), value, marks)
                 roots.extend(getattr(value, "sites", ()))
     outside = frame.definition.body.outside_names if frame.definition is not None else frozenset()
     for place, value in state.cells.items():
         if place[0] in frame.scopes[1:] and place[1] in outside:
-            _leave(frame.analysis, place, value)
+            _leave(frame.analysis, place, value, marks)
 
 
 def _is_outside(frame: Frame, state: State, place: Place) -> bool:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from detachlint.tracking.environment import State
 from detachlint.tracking.events import Event
 from detachlint.tracking.facts import Facts
-from detachlint.tracking.places import Keys, Place
+from detachlint.tracking.places import LEAF, Keys, Place
 from detachlint.tracking.values import Grad, Lineage, Origin, Tensor
 
 
@@ -148,10 +148,10 @@ def spend(
 def _is_node(lineage: Lineage, keys: Keys) -> bool:
     if lineage.entered is not None or lineage.left is not None or lineage.place is not None:
         return False
-    kind = keys.thing(lineage.key)[0]
+    kind, *rest = keys.thing(lineage.key)
     if kind in ("part", "element"):
         return any(parent.key >= 0 and _is_node(parent, keys) for parent in lineage.parents)
-    return kind in _NODES
+    return kind in _NODES and LEAF not in rest
 
 
 def is_spent(lineage: Lineage | None, state: State) -> bool:

@@ -92,6 +92,8 @@ def _interpret(
     definition = function.definition
     inner = _frame(frame, node, function)
     state = frame.live
+    if definition.body.has_inner:
+        _drop_names(inner.scope, state)  # an earlier call left them for its inner functions
     before, state.mode = state.mode, mode
     untouched = state.copy() if definition.body.may_raise else state
     bind(inner, function, arguments, node)
@@ -229,9 +231,11 @@ def _leave(inner: Frame) -> State | None:
 
 
 def _forget_names(inner: Frame, state: State, definition: FunctionDefinition) -> None:
-    if definition.body.has_inner:
-        return
-    scope = inner.scope
+    if not definition.body.has_inner:
+        _drop_names(inner.scope, state)
+
+
+def _drop_names(scope: int, state: State) -> None:
     for place in [place for place in state.cells if place[0] == scope]:
         del state.cells[place]
         state.born.pop(place, None)

@@ -245,7 +245,7 @@ def _loop(
     loop = Loop()
     for _ in range(_MAX_ROUNDS):
         frame.state = head.copy()
-        loop = Loop(head.mode)
+        loop = Loop(head.mode, node)
         frame.loops.append(loop)
         frame.depth += 1
         enter()

@@ -29,6 +29,7 @@ from detachlint.tracking import (
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.fates import Use
+from detachlint.tracking.places import LEAF
 from detachlint.tracking.values import (
     ARRAY,
     CLEAR,
@@ -52,6 +53,7 @@ from detachlint.tracking.values import (
 )
 
 _CARRIERS = (Tensor, Unknown, Object)
+_ANY_LAYER = "torch.nn.__dict__"  # `getattr(nn, kind)(...)`: a layer, which may have parameters or none
 _OPEN_NAMESPACES = ("torch.", "torchvision.", "kornia.")
 
 
@@ -67,6 +69,8 @@ def call_library(frame: Frame, node: ast.AST, name: str, arguments: Arguments) -
     if call is None and klass is not None:
         return _construct(frame, node, name, klass.kind, klass.parameters, arguments)
     if call is None:
+        if name == _ANY_LAYER:
+            return Module(name, Grad.UNKNOWN, frame.analysis.keys("module", node, frame.context))
         if name.startswith(_OPEN_NAMESPACES):
             return _derived(frame, node, arguments.values())
         if name.partition(".")[0] in _OTHER_FRAMEWORKS:
@@ -274,7 +278,7 @@ def _reduce(
 def _fresh_tensor(frame: Frame, node: ast.AST, name: str, arguments: Arguments) -> Value:
     if arguments.flag("requires_grad") is True:
         text = f"`{name}(..., requires_grad=True)` makes a tensor that requires grad"
-        lineage = Lineage(frame.analysis.keys("call", node))
+        lineage = Lineage(frame.analysis.keys("call", node, LEAF))
         return Tensor(Grad.TRACKS, frame.origin(node, text), lineage, leaf=True)
     for value in arguments.values():
         expressions.measure(frame, value, node)
@@ -308,7 +312,7 @@ def from_result(frame: Frame, node: ast.AST, result: object, operands: Many[Valu
         return CLEAR if result == "cut" else Sequence(CLEAR)
     if result == "leaf":
         origin = frame.origin(node, "a parameter requires grad")
-        return Tensor(Grad.TRACKS, origin, Lineage(frame.analysis.keys("call", node)), leaf=True)
+        return Tensor(Grad.TRACKS, origin, Lineage(frame.analysis.keys("call", node, LEAF)), leaf=True)
     if result in ("number", "text", "plain"):
         return PLAIN
     if result == "none":

@@ -227,10 +227,15 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """An object of a class of the project."""
+    """An object of a class of the project; `also` are those of other classes that it is on other paths."""
 
     sites: tuple[int, ...]
     klass: ClassDefinition
+    also: tuple[Instance, ...] = ()
+
+    def each(self) -> tuple[Instance, ...]:
+        """What it may be, one class at a time."""
+        return (replace(self, also=()), *self.also) if self.also else (self,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,8 +422,8 @@ def _join_same(left: Value, right: Value) -> Value | None:
         return replace(left, lineage=lineage)
     if isinstance(left, Container) and isinstance(right, Container):
         return Container(_join_sites(left.sites, right.sites), left.kind, left.open or right.open)
-    if isinstance(left, Instance) and isinstance(right, Instance) and left.klass is right.klass:
-        return Instance(_join_sites(left.sites, right.sites), left.klass)
+    if isinstance(left, Instance) and isinstance(right, Instance):
+        return _join_instances(left, right)
     if isinstance(left, Module) and isinstance(right, Module):
         stronger_module = left if left.trainable >= right.trainable else right
         alone = left.alone and right.alone and left.key == right.key
@@ -428,6 +433,20 @@ def _join_same(left: Value, right: Value) -> Value | None:
         alone = left.alone and right.alone and left.key == right.key
         return replace(stronger, lineage=join_lineage(left.lineage, right.lineage), alone=alone)
     return left if left == right else None
+
+
+_MOST_CLASSES = 3  # every call of a method is one of each of them
+
+
+def _join_instances(left: Instance, right: Instance) -> Instance:
+    found: list[Instance] = list(left.each())
+    for other in right.each():
+        same = next((known for known in found if known.klass is other.klass), None)
+        if same is not None:
+            found[found.index(same)] = Instance(_join_sites(same.sites, other.sites), same.klass)
+        elif len(found) < _MOST_CLASSES:
+            found.append(other)
+    return replace(found[0], also=tuple(found[1:]))
 
 
 def _join_tensors(left: Tensor, right: Tensor) -> Tensor:
@@ -471,7 +490,7 @@ def _join_mixed(left: Value, right: Value) -> Value:
             return Sequence(element, _join_rows(first.rows, (second,)))
     for first, second in ((left, right), (right, left)):
         if isinstance(first, Tensor) and isinstance(second, (Tuple, Sequence, Object)):
-            other = Tensor(grad_of(second), origin_of(second), lineage_of(second), first.leaf)
+            other = Tensor(grad_of(second), origin_of(second), _whole_lineage(second), first.leaf)
             return _join_tensors(first, other)
     for first, second in ((left, right), (right, left)):
         if isinstance(first, Tensor) and first.grad is Grad.TRACKS:
@@ -480,6 +499,16 @@ def _join_mixed(left: Value, right: Value) -> Value:
         if isinstance(first, Unknown):
             return replace(first, lineage=join_lineage(first.lineage, lineage_of(second)))
     return _as_unknown(left, right)
+
+
+def _whole_lineage(value: Value) -> Lineage | None:
+    """The graph that a value hangs on, with all its items."""
+    if isinstance(value, Sequence):
+        return _whole_lineage(value.element)
+    found = lineage_of(value)
+    for item in value.items if isinstance(value, Tuple) else ():
+        found = join_lineage(found, _whole_lineage(item))
+    return found
 
 
 def _as_unknown(left: Value, right: Value) -> Value:

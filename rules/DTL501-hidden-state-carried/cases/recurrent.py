@@ -274,3 +274,64 @@ def good_whole_episode_differentiated_at_its_end(steps):
             torch.stack(values).sum().backward()
             del values[:]
             state = torch.zeros(2, 4)
+
+
+class Convolved(nn.Module):
+    """Takes no state: one of two kinds of models that a script chooses from."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(11, 6)
+        self.head = nn.Conv1d(6, 11, 3, padding=1)
+
+    def forward(self, tokens):
+        return self.head(self.embed(tokens).permute(1, 2, 0)).permute(2, 0, 1)
+
+
+class Layered(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.embed = nn.Embedding(11, 6)
+        self.rnn = getattr(nn, kind)(6, 8)
+        self.head = nn.Linear(8, 11)
+
+    def forward(self, tokens, hidden):
+        output, hidden = self.rnn(self.embed(tokens), hidden)
+        return self.head(output), hidden
+
+
+def bad_one_of_two_classes(steps, convolved=False):
+    model = Convolved() if convolved else Layered("GRU")
+    criterion = nn.CrossEntropyLoss()
+    hidden = torch.zeros(1, 2, 8)
+    for tokens, targets in chunks(steps):
+        model.zero_grad()
+        if convolved:
+            logits = model(tokens)
+        else:
+            logits, hidden = model(tokens, hidden)  # DTL501
+        criterion(logits.flatten(0, 1), targets.flatten()).backward()
+
+
+def good_one_of_two_classes(steps, convolved=False):
+    model = Convolved() if convolved else Layered("RNN")
+    criterion = nn.CrossEntropyLoss()
+    hidden = torch.zeros(1, 2, 8)
+    for tokens, targets in chunks(steps):
+        model.zero_grad()
+        if convolved:
+            logits = model(tokens)
+        else:
+            logits, hidden = model(tokens, hidden.detach())
+        criterion(logits.flatten(0, 1), targets.flatten()).backward()
+
+
+def good_layer_that_learns_by_itself(steps):
+    """A backward inside of a loop over layers says nothing of the loop around it."""
+    layers = [nn.Linear(3, 3) for _ in range(2)]
+    for _ in range(steps):
+        x, *seen = torch.randn(4, 3), torch.zeros(())
+        for layer in layers:
+            (layer(x) - 1).pow(2).mean().backward()
+            x, *seen = layer(x.detach()), layer.weight.sum()
+        (x.mean() + sum(seen)).backward()

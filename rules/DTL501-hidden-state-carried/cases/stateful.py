@@ -87,6 +87,48 @@ class CuttingTrainer:
         return loss.item()
 
 
+class Tuner:
+    """Its temperature is a number, or learns by a step of its own and is made anew after it."""
+
+    def __init__(self, tuned):
+        self.tuned = tuned
+        self.net, self.scale = nn.Linear(3, 4), 0.2
+        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=0.1)
+        if tuned:
+            self.log_scale = torch.zeros(1, requires_grad=True)
+            self.scale_optimizer = torch.optim.SGD([self.log_scale], lr=0.1)
+            self.scale = self.log_scale.exp()
+
+    def step(self, x):
+        output = self.net(x)
+        self.optimizer.zero_grad()
+        (self.scale * output).pow(2).mean().backward()
+        self.optimizer.step()
+        if self.tuned:
+            self.scale_optimizer.zero_grad()
+            (self.log_scale * output.detach()).mean().backward()
+            self.scale_optimizer.step()
+            self.scale = self.log_scale.exp()
+
+
+class Worker:
+    """Lists of an episode, made anew for each and differentiated at its end."""
+
+    def __init__(self, steps):
+        self.steps, self.net, self.outputs = steps, nn.Linear(3, 1), []
+
+    def run(self):
+        for _ in range(self.steps):
+            self.outputs = []
+            for _ in range(3):
+                self.outputs.append(self.net(torch.randn(2, 3)))
+            self.learn(torch.cat(self.outputs).pow(2))
+
+    def learn(self, losses):
+        self.net.zero_grad()
+        losses.mean().backward()
+
+
 def bad_layer_that_keeps_its_potential(steps):
     layer = Leaky()
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
@@ -127,6 +169,17 @@ def bad_potential_in_a_loop(steps):
         spikes = torch.sigmoid(4 * (potential - 1))
         potential = potential - spikes
         F.mse_loss(spikes, torch.ones(2, 3)).backward()
+
+
+def good_temperature_that_is_made_anew(steps):
+    for tuned in (False, True):
+        tuner = Tuner(tuned)
+        for _ in range(steps):
+            tuner.step(torch.randn(2, 3))
+
+
+def good_lists_of_an_episode(steps):
+    Worker(steps).run()
 
 
 def good_layer_reset_for_each_sample(steps):
