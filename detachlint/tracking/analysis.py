@@ -34,6 +34,7 @@ from detachlint.tracking.values import (
 
 if TYPE_CHECKING:
     from detachlint.models import Models
+    from detachlint.tracking.forgetting import Stored
     from detachlint.tracking.project import Project
     from detachlint.tracking.terms import Item
 
@@ -78,6 +79,7 @@ class Analysis:
     inert: dict[Hashable, Value] = field(default_factory=dict)
     texts: dict[ast.AST, object] = field(default_factory=dict)
     optimizers: dict[int, frozenset[int] | None] = field(default_factory=dict)
+    stored: dict[tuple[int, ClassDefinition], Stored] = field(default_factory=dict)
     undecided: dict[FunctionDefinition, None] = field(default_factory=dict)
     written: dict[ast.AST, dict[str, list[ast.expr | Item]]] = field(default_factory=dict)
     decided: frozenset[FunctionDefinition] = frozenset()

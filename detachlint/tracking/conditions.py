@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import targets
+from detachlint.tracking import hints, targets
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.values import (
     CLEAR,
     NONE,
     PLAIN,
+    Class,
     Container,
     GradMode,
     Instance,
     Module,
     Tensor,
     Tuple,
+    Unknown,
     Value,
 )
 
@@ -114,11 +116,22 @@ def _narrow_call(frame: Frame, test: ast.Call, outcome: bool) -> None:
     if name == "isinstance" and not _asks_for_tensor(test):
         if outcome and _asks_for_plain(test):
             _set(frame, test.args[0], PLAIN)
+        elif outcome and len(test.args) == 2:
+            _narrow_class(frame, test.args[0], test.args[1])
         return
     if name == "hasattr" and not _asks_for_detach(test):
         return
     if not outcome:
         _drop_tensor(frame, test.args[0])
+
+
+def _narrow_class(frame: Frame, asked: ast.expr, named: ast.expr) -> None:
+    """`isinstance(state, State)` says as much as an annotation does."""
+    value = _value(frame, asked)
+    if isinstance(value, Unknown) and isinstance(frame.analysis.seen.get(named), Class):
+        known = hints.value_of(frame, named, value.key)
+        if known is not None:
+            _set(frame, asked, known)
 
 
 def asks_for_tensor(test: ast.expr, target: ast.expr) -> bool:

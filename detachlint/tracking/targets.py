@@ -9,6 +9,7 @@ from detachlint.tracking import (
     containers,
     expressions,
     feeding,
+    forgetting,
     inlining,
     inplace,
     keeping,
@@ -43,8 +44,10 @@ def assign(frame: Frame, target: ast.expr, value: Value, source: ast.expr | None
         assign_name(frame, target.id, value)
     elif isinstance(target, ast.Attribute):
         _assign_attribute(frame, target, value)
+        forgetting.stored(frame, target, value)
     elif isinstance(target, ast.Subscript):
         _assign_item(frame, target, value, source)
+        forgetting.stored(frame, target, value)
     elif isinstance(target, (ast.Tuple, ast.List)):
         _unpack(frame, target, value, source)
     elif isinstance(target, ast.Starred):
@@ -57,6 +60,7 @@ def hold(frame: Frame, target: ast.expr, value: Value) -> None:
     place = place_of(frame, target)
     if place is not None:
         frame.put(place, value)
+    forgetting.stored(frame, target, value)
 
 
 def name_place(frame: Frame, name: str) -> Place:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeAlias
 
+from detachlint.tracking import forgetting
 from detachlint.tracking.analysis import Analysis
 from detachlint.tracking.definitions import FunctionDefinition, SourceModule
 from detachlint.tracking.events import Event, EventKind, Note
@@ -21,6 +22,7 @@ def events(analysis: Analysis, path: str) -> list[Event]:
     found = list(analysis.events.values())
     found += _keeps(analysis, path)
     found += _losses(analysis)
+    found += forgetting.events(analysis)
     return sorted(
         found, key=lambda event: (getattr(event.node, "lineno", 0), getattr(event.node, "col_offset", 0))
     )
