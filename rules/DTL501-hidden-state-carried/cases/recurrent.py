@@ -300,7 +300,8 @@ class Layered(nn.Module):
         return self.head(output), hidden
 
 
-def bad_one_of_two_classes(steps, convolved=False):
+def bad_one_of_two_classes(steps):
+    convolved = steps < 0
     model = Convolved() if convolved else Layered("GRU")
     criterion = nn.CrossEntropyLoss()
     hidden = torch.zeros(1, 2, 8)
@@ -313,7 +314,8 @@ def bad_one_of_two_classes(steps, convolved=False):
         criterion(logits.flatten(0, 1), targets.flatten()).backward()
 
 
-def good_one_of_two_classes(steps, convolved=False):
+def good_one_of_two_classes(steps):
+    convolved = steps < 0
     model = Convolved() if convolved else Layered("RNN")
     criterion = nn.CrossEntropyLoss()
     hidden = torch.zeros(1, 2, 8)
