@@ -227,7 +227,7 @@ def _ways(frame: Frame, lineage: Lineage | None, until: frozenset[Lineage]) -> l
             if at_loss and _is_loss(frame, current):
                 stack.append((current.parents[0], current, True))
             continue
-        is_step = current.entered is not None or not _is_passage(current)
+        is_step = current.entered is not None or not is_passage(current)
         at_loss = at_loss and not (is_step and current.tracks)
         stack += [(parent, current if is_step else last, at_loss) for parent in current.parents]
     return found
@@ -351,12 +351,12 @@ def _holds(value: Value | None, mark: Lineage) -> bool:
         current = stack.pop()
         if current is mark:
             return True
-        if current is not None and _is_passage(current):
+        if current is not None and is_passage(current):
             stack.extend(current.parents)
     return False
 
 
-def _is_passage(lineage: Lineage) -> bool:
+def is_passage(lineage: Lineage) -> bool:
     """Whether the value only passed here: through a join, a place, into a call, out of one."""
     passed = (lineage.place, lineage.entered, lineage.left)
     return lineage.key < 0 or any(part is not None for part in passed)
@@ -396,7 +396,7 @@ def _may_be_pair(frame: Frame, value: Tensor) -> bool:
                 return True
         elif current.opaque:
             return True
-        elif current.call is not None or _is_passage(current):
+        elif current.call is not None or is_passage(current):
             stack.extend(current.parents)
     return False
 

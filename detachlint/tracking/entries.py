@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import ast
 
-from detachlint.tracking import backward, carrying, classes, imports, interpreter, library, methods, siblings
+from detachlint.tracking import (
+    backward,
+    carrying,
+    classes,
+    imports,
+    inner_steps,
+    interpreter,
+    library,
+    methods,
+    siblings,
+)
 from detachlint.tracking.analysis import MAX_WORK, MAX_WORK_OF_ENTRY, Analysis, Frame
 from detachlint.tracking.consumption import Consumption
 from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition, SourceModule
@@ -149,6 +159,7 @@ def _finish(frame: Frame, definition: FunctionDefinition) -> None:
             backward.backward(frame, node, _loss_of(frame, value))
         library.use(frame, node, value, Use.RETURNED)
         siblings.returned(frame, definition, value, node)
+        inner_steps.returned(frame, definition, value)
     if frame.state is None and ends:
         frame.state = ends[-1]
     for value in frame.yields if frame.state is not None else ():
