@@ -12,6 +12,7 @@ remembers for which condition a place got which value, and a later test of it ta
 from __future__ import annotations
 
 import ast
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 from detachlint.tracking.consumption import Consumption, whole
@@ -78,7 +79,7 @@ class State:
         self.splits: dict[str, Sides] = {}
         self.evaluating: frozenset[int] = frozenset()
         self.switched: dict[int, Switch] = {}
-        self.pending: dict[ast.AST, Pending] = {}
+        self.pending: dict[Hashable, Pending] = {}
         self.mode = mode
 
     def copy(self) -> State:
@@ -163,7 +164,7 @@ def _join_switched(left: dict[int, Switch], right: dict[int, Switch]) -> dict[in
     return {**left, **newer} if newer else left
 
 
-def _join_pending(left: dict[ast.AST, Pending], right: dict[ast.AST, Pending]) -> dict[ast.AST, Pending]:
+def _join_pending(left: dict[Hashable, Pending], right: dict[Hashable, Pending]) -> dict[Hashable, Pending]:
     """The backwards that wait on either path, with what either path did with their gradients."""
     if left is right or not right:
         return left

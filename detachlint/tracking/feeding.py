@@ -71,14 +71,16 @@ def differentiated(frame: Frame, node: ast.AST, lineage: Lineage | None) -> None
     frame.analysis.training_calls += 1
     if lineage is None:
         return
-    pending = frame.live.pending.copy()
+    pending, here = frame.live.pending.copy(), (node, frame.context)
     for key, waiting in pending.items():
-        if waiting.stepped and key is not node:
+        if waiting.stepped and key != here:
             if _meets(frame, waiting, lineage):
                 _tell(frame, waiting, _networks(lineage), "reused")
+            elif _is_stale(waiting, lineage):
+                _tell(frame, waiting, _networks(lineage), "stale")
             pending[key] = replace(waiting, later=(*waiting.later, lineage))
     raises = bool(pending) and Consumption(frame.live.spent, marks=False).of_lineage(lineage)
-    pending[node] = Pending(node, frame.module.path, lineage, functions=_running(frame), raises=raises)
+    pending[here] = Pending(node, frame.module.path, lineage, functions=_running(frame), raises=raises)
     frame.live.pending = pending
 
 
@@ -97,6 +99,12 @@ def _meets(frame: Frame, waiting: Pending, lineage: Lineage) -> bool:
     spent = frame.live.spent
     consumed = {a for a in ancestors(waiting.lineage) if a.call is not None and spent.get(a)}
     return bool(consumed) and any(ancestor in consumed for ancestor in ancestors(lineage))
+
+
+def _is_stale(waiting: Pending, lineage: Lineage) -> bool:
+    """Whether a later backward comes through a call of what was stepped since: its weights are not those."""
+    calls = {a for a in ancestors(waiting.lineage) if a.call is not None and a.call.key in waiting.stepped}
+    return bool(calls) and any(ancestor in calls for ancestor in ancestors(lineage))
 
 
 def noticed(frame: Frame, receiver: Value, name: str, arguments: tuple[Value, ...]) -> None:
@@ -183,10 +191,10 @@ def _networks(lineage: Lineage) -> frozenset[int]:
 
 def _tell(frame: Frame, waiting: Pending, owners: frozenset[int], sink: str) -> None:
     """Report the networks of these owners that were fed into the one that was stepped."""
-    left_out = owners - waiting.stepped
-    if left_out and not waiting.lost and not any(key in frame.analysis.facts.frozen for key in left_out):
+    left_out = owners - waiting.stepped - frame.analysis.facts.frozen.keys()
+    if left_out and not waiting.lost:
         for feed in _feeds(frame, waiting, left_out):
-            shared = _is_shared(frame, waiting, feed)
+            shared = sink == "stale" or _is_shared(frame, waiting, feed)
             fate = "consumed" if waiting.raises else sink
             if not shared or fate != "waste":
                 _report(frame, waiting, feed, fate, shared)
@@ -194,7 +202,7 @@ def _tell(frame: Frame, waiting: Pending, owners: frozenset[int], sink: str) -> 
 
 def _is_shared(frame: Frame, waiting: Pending, feed: _Feed) -> bool:
     """Whether other backwards go through the same call of the stepped network: it needs both."""
-    others = [other.lineage for other in frame.live.pending.values() if other.node is not waiting.node]
+    others = [other.lineage for other in frame.live.pending.values() if other.lineage is not waiting.lineage]
     return any(feed.network in ancestors(lineage) for lineage in (*others, *waiting.later))
 
 
@@ -268,11 +276,12 @@ def _report(frame: Frame, waiting: Pending, feed: _Feed, sink: str, shared: bool
     frame.analysis.emit(event)
 
 
-_HARMFUL = ("consumed", "reused", "unzeroed")
+_HARMFUL = ("consumed", "reused", "unzeroed", "stale")
 _FATES = {
     "consumed": "this backward runs into the sample's graph, which an earlier one has consumed, and raises",
     "reused": "this backward consumes the sample's graph: the next backward through the same sample raises",
     "unzeroed": "this backward leaves gradients in that network, and nothing clears them before its own step",
+    "stale": "the step after this backward changes weights that a later backward through the same call needs",
     "waste": "this backward computes gradients for that network, which are cleared before its own step",
 }
 
