@@ -62,23 +62,42 @@ class Consumption:
 
 
 def parts(value: Value) -> Iterator[Value]:
-    """A value's tensors: itself, or the items of tuples."""
-    if isinstance(value, Tuple):
-        for item in value.items:
-            yield from parts(item)
-    elif isinstance(value, Sequence):
-        yield from parts(value.element)
-    elif isinstance(value, (Tensor, Unknown, Object)):
-        yield value
+    """A value's tensors: itself, or the items of tuples.
+
+    What stands in several places is given once: `t = (t, t)`, said often, has more places than can be walked.
+    """
+    seen: set[int] = set()
+    stack = [value]
+    while stack:
+        current = stack.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        if isinstance(current, Tuple):
+            stack.extend(reversed(current.items))
+        elif isinstance(current, Sequence):
+            stack.append(current.element)
+        elif isinstance(current, (Tensor, Unknown, Object)):
+            yield current
 
 
 def each(value: Value, change: Callable[[Value], Value]) -> Value:
-    """The value with its tensors changed."""
+    """The value with its tensors changed; what stands in several places is changed once."""
+    return _each(value, change, {})
+
+
+def _each(value: Value, change: Callable[[Value], Value], done: dict[int, Value]) -> Value:
+    known = done.get(id(value))
+    if known is not None:
+        return known
     if isinstance(value, Tuple):
-        return replace(value, items=tuple(each(item, change) for item in value.items))
-    if isinstance(value, Sequence):
-        return replace(value, element=each(value.element, change))
-    return change(value)
+        changed: Value = replace(value, items=tuple(_each(item, change, done) for item in value.items))
+    elif isinstance(value, Sequence):
+        changed = replace(value, element=_each(value.element, change, done))
+    else:
+        changed = change(value)
+    done[id(value)] = changed
+    return changed
 
 
 def whole(value: Value) -> Value:
