@@ -65,3 +65,53 @@ def test_attributes():
         said("def f(self):\n    self.out['loss'].backward()\n    kept.append(self.out)\n", "self.out")
         is not None
     )
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "out.mean().backward()",
+        "print(out.shape)",
+        "error = out - batch",
+        "scaled = 0.5 * out",
+        "moved = out + 1",
+        "negative = -out",
+        "first = out[:, 0]",
+        "print(f'{out:.3f}')",
+        "probabilities = F.softmax(out, 1)",
+        "number = float(out)",
+        "parts.append(out)\n        whole = torch.cat(parts)",
+    ],
+)
+def test_what_only_a_tensor_bears(use):
+    assert shown(LOOP.format(use=use))
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "torch.save(out, path)",
+        "total = total + out",
+        "twice = 2 * out",
+        "first = out[0]",
+        "print(f'{out}')",
+        "loss = criterion(out, batch)",
+        "values = out.values()",
+        "torch.cat(parts)\n        others.append(out)",
+    ],
+)
+def test_what_a_tuple_or_a_dict_bears_too(use):
+    assert not shown(LOOP.format(use=use))
+
+
+def test_an_inner_function_speaks_of_its_own_values():
+    assert not shown(
+        "def f(net):\n    def g(out):\n        return out.mean()\n    out = net()\n    kept.append(out)\n"
+    )
+
+
+def shown(source: str, name: str = "out") -> bool:
+    """Whether the last use of a name is known to be of a tensor."""
+    tree = ast.parse(source)
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.expr) and ast.unparse(node) == name]
+    return Uses(tree).show_tensor(max(nodes, key=lambda node: node.lineno))

@@ -19,6 +19,7 @@ from detachlint.tracking.facts import Facts
 from detachlint.tracking.fates import Fates
 from detachlint.tracking.places import OUTSIDE, Keys, Place
 from detachlint.tracking.values import (
+    Doubt,
     Function,
     Grad,
     GradMode,
@@ -31,6 +32,7 @@ from detachlint.tracking.values import (
     Value,
     join,
 )
+from detachlint.uses import Uses
 
 if TYPE_CHECKING:
     from detachlint.models import Models
@@ -78,6 +80,7 @@ class Analysis:
     buffers: dict[Place, None] = field(default_factory=dict)
     inert: dict[Hashable, Value] = field(default_factory=dict)
     texts: dict[ast.AST, object] = field(default_factory=dict)
+    used: dict[SourceModule, Uses] = field(default_factory=dict)
     optimizers: dict[int, frozenset[int] | None] = field(default_factory=dict)
     stored: dict[tuple[int, ClassDefinition], Stored] = field(default_factory=dict)
     undecided: dict[FunctionDefinition, None] = field(default_factory=dict)
@@ -107,11 +110,18 @@ class Analysis:
         lineage = lineage or Lineage(key)
         if note is not None:
             origin = Origin(note.path, note.node, note.text)
-            return Tensor(Grad.TRACKS, origin, lineage)
+            doubt = Doubt.NONE if key in self.facts.single else Doubt.STRUCTURE
+            return Tensor(Grad.TRACKS, origin, lineage, doubt=doubt)
         if key in self.facts.modules:
             trainable = Grad.CLEAR if self.facts.is_frozen(key) else Grad.TRACKS
             return Module("", trainable, key)
         return Unknown(key, lineage)
+
+    def uses(self, module: SourceModule) -> Uses:
+        """What a file does with its values besides what happens to their graphs."""
+        if module not in self.used:
+            self.used[module] = Uses(module.tree)
+        return self.used[module]
 
     def offsets_of(self, base: int) -> list[str]:
         """The attributes and items that something was ever stored in, of the object at `base`."""

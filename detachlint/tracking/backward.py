@@ -17,9 +17,17 @@ from detachlint.tracking.values import Grad, Lineage, Value, grad_of, lineage_of
 
 
 def backward(
-    frame: Frame, node: ast.AST, value: Value, arguments: Arguments | None = None, inputs: Value | None = None
+    frame: Frame,
+    node: ast.AST,
+    value: Value,
+    arguments: Arguments | None = None,
+    inputs: Value | None = None,
+    single: bool = True,
 ) -> None:
-    """`value` is backpropagated at `node`: to all leaves, or as far as the `inputs` that are asked for."""
+    """`value` is backpropagated at `node`: to all leaves, or as far as the `inputs` that are asked for.
+
+    Not `single`: it may be a dict or tuple that its framework takes the loss from.
+    """
     arguments = arguments or Arguments()
     retained = any(arguments.flag(name) is not False for name in ("retain_graph", "create_graph"))
     note = frame.note(node, f"`{_text(node)}` backpropagates it: it requires grad")
@@ -28,7 +36,7 @@ def backward(
     library.use(frame, node, value, Use.DIFFERENTIATED)
     for leaf in expressions.flatten(frame, value):
         if grad_of(leaf) is not Grad.CLEAR or lineage_of(leaf) is not None:
-            frame.analysis.facts.prove(lineage_of(leaf), note)
+            frame.analysis.facts.prove(lineage_of(leaf), note, single)
         carrying.returned_to(frame, node, leaf, until)
         if inputs is None:
             feeding.differentiated(frame, node, lineage_of(leaf))

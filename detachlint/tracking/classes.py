@@ -208,10 +208,10 @@ def _tensor_attribute(frame: Frame, base: Tensor, name: str, node: ast.AST) -> V
     if name in ("values", "indices"):
         # A field of what `max` or `sort` gave, or of an output of unknown structure; the methods of sparse
         # tensors are called where they are read.
-        return CLEAR if name == "indices" else expressions.derive(frame, node, [base], view=True)
+        return CLEAR if name == "indices" else expressions.part_of_tensor(frame, node, base)
     if models.method("torch.Tensor", name) is not None:
         return Method(base, name)
-    return expressions.derive(frame, node, [base], view=True)
+    return expressions.part_of_tensor(frame, node, base)
 
 
 def _module_attribute(frame: Frame, base: Module, name: str) -> Value:

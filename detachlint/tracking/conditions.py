@@ -7,6 +7,7 @@ than before, and a tool that forgets it reports what cannot happen.
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from detachlint.tracking import hints, targets
 from detachlint.tracking.analysis import Frame
@@ -16,6 +17,7 @@ from detachlint.tracking.values import (
     PLAIN,
     Class,
     Container,
+    Doubt,
     GradMode,
     Instance,
     Module,
@@ -121,7 +123,9 @@ def _narrow_call(frame: Frame, test: ast.Call, outcome: bool) -> None:
         return
     if name == "hasattr" and not _asks_for_detach(test):
         return
-    if not outcome:
+    if outcome:
+        _settle(frame, test.args[0], Doubt.STRUCTURE | Doubt.PATH)
+    else:
         _drop_tensor(frame, test.args[0])
 
 
@@ -192,11 +196,19 @@ def _narrow_none(frame: Frame, test: ast.Compare, outcome: bool) -> None:
     if test.comparators[0].value is not None:
         return
     if isinstance(test.ops[0], ast.Is) is not outcome:
+        _settle(frame, test.left, Doubt.PATH)
         return
     if isinstance(test.left, ast.Attribute) and test.left.attr == "grad_fn":
         _set(frame, test.left.value, CLEAR)
     else:
         _set(frame, test.left, NONE)
+
+
+def _settle(frame: Frame, node: ast.expr, doubt: Doubt) -> None:
+    """It is no None, or a tensor: this doubt is over."""
+    value = _value(frame, node)
+    if isinstance(value, Tensor) and value.doubt & doubt:
+        _set(frame, node, replace(value, doubt=value.doubt & ~doubt))
 
 
 def _drop_tensor(frame: Frame, node: ast.expr) -> None:

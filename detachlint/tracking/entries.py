@@ -156,7 +156,8 @@ def _finish(frame: Frame, definition: FunctionDefinition) -> None:
     for value, state, node in frame.returns:
         frame.state = state
         if backpropagates:
-            backward.backward(frame, node, _loss_of(frame, value))
+            loss = _loss_of(frame, value)
+            backward.backward(frame, node, loss, single=loss is not value)
         library.use(frame, node, value, Use.RETURNED)
         siblings.returned(frame, definition, value, node)
         inner_steps.returned(frame, definition, value)

@@ -42,6 +42,7 @@ from detachlint.tracking.values import (
     PLAIN,
     TEXT,
     Container,
+    Doubt,
     Function,
     Grad,
     Imported,
@@ -77,7 +78,12 @@ def evaluate(frame: Frame, node: ast.expr) -> Value:
 
 
 def derive(
-    frame: Frame, node: ast.AST, operands: Many[Value], view: bool = False, summed: bool = False
+    frame: Frame,
+    node: ast.AST,
+    operands: Many[Value],
+    view: bool = False,
+    summed: bool = False,
+    doubt: Doubt = Doubt.NONE,
 ) -> Value:
     """What an operation on these operands gives: it tracks if one of them does and grad mode is on."""
     if not frame.grad_on and not view:
@@ -101,7 +107,13 @@ def derive(
             return Tensor(Grad.TRACKS, Origin(proven.path, proven.node, proven.text), lineage)
     # Under no_grad a view of a leaf has no graph of its own, as the leaf has none.
     leaf = not frame.grad_on and isinstance(strongest, Tensor) and strongest.leaf
-    return Tensor(grad, origin_of(strongest), lineage, leaf)
+    return Tensor(grad, origin_of(strongest), lineage, leaf, doubt)
+
+
+def part_of_tensor(frame: Frame, node: ast.AST, base: Tensor, *more: Value) -> Value:
+    """An item or attribute of a tensor, or of an output that may be a tuple: then this may be one as well."""
+    doubt = Doubt.STRUCTURE if base.doubt else Doubt.NONE
+    return derive(frame, node, [base, *more], view=True, doubt=doubt)
 
 
 def flatten(frame: Frame, value: Value, limit: int = 4) -> list[Value]:
@@ -157,7 +169,7 @@ def _subscript(frame: Frame, node: ast.Subscript) -> Value:
 def item_of(frame: Frame, base: Value, index: Value, node: ast.AST) -> Value:
     """What `base[index]` gives."""
     if isinstance(base, Tensor):
-        return derive(frame, node, [base, *_tensors(index)], view=True)
+        return part_of_tensor(frame, node, base, *_tensors(index))
     if isinstance(base, (Tuple, Sequence, Container)):
         return containers.item_of(frame, base, index, node)
     if isinstance(base, Module):
@@ -413,7 +425,7 @@ def _calls_what_it_runs_over(
 def iterate(frame: Frame, value: Value, node: ast.AST) -> Value:
     """What a loop variable over this value holds."""
     if isinstance(value, Tensor):
-        return derive(frame, node, [value], view=True)
+        return part_of_tensor(frame, node, value)
     if isinstance(value, (Tuple, Sequence, Container)):
         return containers.iterate(frame, value)
     if isinstance(value, Module):

@@ -36,11 +36,13 @@ def _is_passage(lineage: Lineage) -> bool:
 class Facts:
     """Evidence by definition key; it only grows.
 
-    Of the `modules` those are `inferred` of which nothing but a backward says that they are networks.
+    Of the `modules` those are `inferred` of which nothing but a backward says that they are networks. What
+    is `single` is one tensor, and no tuple or dict of them: a backward was called on it, or it was added up.
     """
 
     keys: Keys
     tracking: dict[int, Note] = field(default_factory=dict)
+    single: dict[int, None] = field(default_factory=dict)
     parts: dict[int, dict[str, Note]] = field(default_factory=dict)
     modules: dict[int, Note] = field(default_factory=dict)
     differentiable: dict[int, Note] = field(default_factory=dict)
@@ -55,6 +57,7 @@ class Facts:
         """Grows with every new fact; equal sizes mean that a round learnt nothing."""
         tables: tuple[Sized, ...] = (
             self.tracking,
+            self.single,
             self.parts,
             self.modules,
             self.differentiable,
@@ -81,14 +84,20 @@ class Facts:
         self.objects[lineage.key] = None
         return True
 
-    def prove(self, lineage: Lineage | None, note: Note) -> None:
-        """Record that what `lineage` stands for was backpropagated at `note`."""
+    def prove(self, lineage: Lineage | None, note: Note, single: bool = True) -> None:
+        """Record that what `lineage` stands for was backpropagated at `note`, as one tensor if `single`."""
         self._candidate.clear()
         if lineage is not None:
-            self._prove(lineage, note, set(), summand=True)
+            self._prove(lineage, note, set(), summand=True, single=single)
 
     def _prove(
-        self, lineage: Lineage, note: Note, seen: set[Lineage], summand: bool = False, linear: bool = True
+        self,
+        lineage: Lineage,
+        note: Note,
+        seen: set[Lineage],
+        summand: bool = False,
+        linear: bool = True,
+        single: bool = False,
     ) -> None:
         if lineage in seen:
             return
@@ -97,9 +106,11 @@ class Facts:
             return  # a number kept since an earlier episode can be a factor of a loss, too
         if lineage.key < 0 or _is_passage(lineage):
             for parent in lineage.parents:
-                self._prove(parent, note, seen, summand, linear)
+                self._prove(parent, note, seen, summand, linear, single)
             return
         self.tracking.setdefault(lineage.key, note)
+        if single:
+            self.single[lineage.key] = None
         whole = self._whole(lineage)
         if whole is not lineage:
             self._prove_part(lineage, whole, note, summand)
@@ -114,9 +125,10 @@ class Facts:
             candidates = []
         if lineage.summed and linear:
             for parent in candidates:
-                self._prove(parent, note, seen, summand)
+                self._prove(parent, note, seen, summand, single=True)
         elif len(candidates) == 1:
-            self._prove(candidates[0], note, seen, linear=False)
+            operand = self._kind(lineage) == "operation"
+            self._prove(candidates[0], note, seen, linear=False, single=operand)
         elif len({self._whole(parent) for parent in candidates}) == 1:
             self._prove(self._whole(candidates[0]), note, seen, linear=False)
 

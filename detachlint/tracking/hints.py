@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from detachlint.tracking import expressions, inlining
 from detachlint.tracking.analysis import Frame
@@ -16,6 +17,7 @@ from detachlint.tracking.values import (
     ARRAY,
     PLAIN,
     Class,
+    Doubt,
     Function,
     Grad,
     Instance,
@@ -25,6 +27,7 @@ from detachlint.tracking.values import (
     Object,
     Tensor,
     Value,
+    doubted,
 )
 
 _ANY_MODULE = "torch.nn.Module"
@@ -41,7 +44,8 @@ def value_of(frame: Frame, node: ast.expr, key: int) -> Value | None:
 
 def _of(frame: Frame, node: ast.expr, key: int) -> Value | None:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return value_of(frame, node.left, key) or value_of(frame, node.right, key)
+        value = value_of(frame, node.left, key) or value_of(frame, node.right, key)
+        return None if value is None else doubted(value, Doubt.PATH)
     if isinstance(node, ast.Subscript):
         return _generic(frame, node, key)
     if isinstance(node, ast.Name) and node.id in _PLAIN:
@@ -65,7 +69,9 @@ def _generic(frame: Frame, node: ast.Subscript, key: int) -> Value | None:
     if name in ("Optional", "Annotated", "Final", "Union"):
         inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         found = (value_of(frame, part, key) for part in inner)
-        return next((value for value in found if value is not None), None)
+        value = next((value for value in found if value is not None), None)
+        optional = name in ("Optional", "Union")
+        return doubted(value, Doubt.PATH) if value is not None and optional else value
     return None
 
 
@@ -77,7 +83,8 @@ def _named(frame: Frame, value: Value, key: int) -> Value | None:
     name = frame.analysis.models.canonical(value.name)
     if name in _TENSORS:
         known = frame.analysis.unknown(key)
-        return known if isinstance(known, Tensor) else Tensor(Grad.UNKNOWN, lineage=Lineage(key))
+        known = known if isinstance(known, Tensor) else Tensor(Grad.UNKNOWN, lineage=Lineage(key))
+        return replace(known, doubt=Doubt.NONE)
     if name in _INTEGERS:
         return Tensor(Grad.CLEAR)
     if name == ARRAY:

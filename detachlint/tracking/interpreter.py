@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from detachlint.tracking import (
     accumulation,
@@ -46,6 +47,7 @@ from detachlint.tracking.values import (
     ModeSwitch,
     Plain,
     Sequence,
+    Tensor,
     Unknown,
     Value,
 )
@@ -272,6 +274,7 @@ def _loop(
     if end is not None:
         # A loop that makes a value anew is taken to run: behind it that of an earlier iteration is gone.
         head.cells.update({place: end.cells[place] for place in renewed})
+        _settle_doubts(head, end)
     frame.state = None if endless else head
     if frame.state is not None:
         run(frame, node.orelse)
@@ -279,6 +282,15 @@ def _loop(
         frame.state = join_states(frame.state, state)
     if frame.state is not None:
         frame.live.lower(frame.depth)
+
+
+def _settle_doubts(head: State, end: State) -> None:
+    """What every iteration makes a tensor of is one behind a loop that is taken to run."""
+    for place, value in head.cells.items():
+        if isinstance(value, Tensor) and value.doubt:
+            last = end.cells.get(place)
+            if isinstance(last, Tensor) and last.doubt in value.doubt:
+                head.cells[place] = replace(value, doubt=last.doubt)
 
 
 def _break(frame: Frame, node: ast.Break) -> None:

@@ -36,6 +36,7 @@ from detachlint.tracking.values import (
     NONE,
     PLAIN,
     Container,
+    Doubt,
     Grad,
     Instance,
     Lineage,
@@ -386,6 +387,7 @@ def module_output(
     if frame.analysis.keys("call", node) in frame.analysis.facts.modules:
         return frame.analysis.unknown(frame.analysis.keys("call", node))
     trainable = Grad.TRACKS if sure else trainable
+    doubt = Doubt.STRUCTURE if opaque else Doubt.NONE
     hanging = tuple(lineage for lineage in map(lineage_of, operands) if lineage is not None)
     call = Lineage(module) if module is not None else None
     # An output that tracks by itself says nothing of the inputs: one ingredient, whatever there are.
@@ -394,8 +396,8 @@ def module_output(
     lineage = Lineage(key, hanging, call=call, arity=1 if own else 0, tracks=own, opaque=opaque)
     if own:
         text = f"the output of `{_callee(node)}` requires grad: it is a module with trainable parameters"
-        return Tensor(Grad.TRACKS, frame.origin(node, text), lineage)
-    derived = expressions.derive(frame, node, operands)
+        return Tensor(Grad.TRACKS, frame.origin(node, text), lineage, doubt=doubt)
+    derived = expressions.derive(frame, node, operands, doubt=doubt)
     if trainable is Grad.UNKNOWN and not tracks(derived):
         return frame.analysis.unknown(lineage.key, lineage)
     return derived

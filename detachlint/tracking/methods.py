@@ -29,6 +29,7 @@ from detachlint.tracking.values import (
     NONE,
     PLAIN,
     Container,
+    Doubt,
     Function,
     Grad,
     GradMode,
@@ -114,7 +115,9 @@ def _tensor_method(frame: Frame, node: ast.AST, receiver: Tensor, name: str, arg
         key = frame.analysis.keys("call", node)
         return frame.analysis.unknown(key, Lineage(key, parents))
     if call is None:
-        return expressions.derive(frame, node, [receiver], view=True)
+        return expressions.part_of_tensor(frame, node, receiver)
+    if receiver.doubt:
+        targets.settle_doubt(frame, node, receiver)
     return library.apply(frame, node, f"{_TENSOR}.{name}", call, receiver, arguments)
 
 
@@ -296,7 +299,7 @@ def run_hook(frame: Frame, hook: Hook) -> None:
         return
     text = "a forward hook gets the module's output with its graph"
     lineage = Lineage(frame.analysis.keys("hook", hook.node))
-    output = Tensor(Grad.TRACKS, frame.origin(hook.node, text), lineage)
+    output = Tensor(Grad.TRACKS, frame.origin(hook.node, text), lineage, doubt=Doubt.STRUCTURE)
     inputs = frame.analysis.unknown(frame.analysis.keys("hook input", hook.node))
     frame.depth += 1
     calls.call_value(frame, hook.node, hook.function, Arguments((hook.receiver, inputs, output)))
@@ -508,7 +511,7 @@ def _object_method(frame: Frame, node: ast.AST, receiver: Object, name: str, arg
     if receiver.name == ARRAY:
         return library.array_method(frame, node, receiver, name, arguments)
     if receiver.grad is Grad.TRACKS:
-        return expressions.derive(frame, node, [receiver])
+        return expressions.derive(frame, node, [receiver], doubt=Doubt.STRUCTURE)
     library.escape(frame, node, arguments.values())
     return frame.analysis.unknown(frame.analysis.keys("call", node))
 
@@ -531,7 +534,8 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
     for offset in frame.analysis.offsets_of(key):
         frame.live.cells.pop((key, offset), None)
     if isinstance(callee, Unknown) and callee.key in facts.differentiable and any(map(tracks, leaves)):
-        return expressions.derive(frame, node, [leaf for leaf in leaves if tracks(leaf)])
+        tracking = [leaf for leaf in leaves if tracks(leaf)]
+        return expressions.derive(frame, node, tracking, doubt=Doubt.STRUCTURE)
     return frame.analysis.unknown(key, lineage)
 
 

@@ -3,7 +3,8 @@
 `.detach()` goes where it costs least and cuts most: around the smallest expression that tracks, before moves
 between devices and types (`x.detach().cpu().numpy()`), on the elements of a display, on the element
 expression of a comprehension. Where the value arrives in a container that was filled elsewhere there is
-nothing to detach here, and the reason is told.
+nothing to detach here, and the reason is told. So it is where the value may be no tensor: an output of code
+out of sight may be a tuple or a dict, if nothing is done with it that tells.
 """
 
 from __future__ import annotations
@@ -11,7 +12,18 @@ from __future__ import annotations
 import ast
 
 from detachlint.tracking.analysis import Frame
-from detachlint.tracking.values import Container, Instance, Object, Sequence, Tensor, Tuple, Value, tracks
+from detachlint.tracking.values import (
+    Container,
+    Doubt,
+    Instance,
+    Object,
+    Sequence,
+    Tensor,
+    Tuple,
+    Value,
+    doubt_of,
+    tracks,
+)
 
 _MOVES = frozenset({"cpu", "cuda", "to", "float", "double", "half", "type", "contiguous", "clone"})
 _FILLED_ELSEWHERE = "the tensors are kept in a container: detach them where they are put into it"
@@ -23,7 +35,23 @@ def detachable(frame: Frame, node: ast.expr | None) -> tuple[tuple[ast.expr, ...
         return (), "the value has no expression of its own here"
     found: list[ast.expr] = []
     reason = _collect(frame, node, found)
-    return tuple(found), None if found else (reason or _FILLED_ELSEWHERE)
+    if not found:
+        return (), reason or _FILLED_ELSEWHERE
+    doubts = (doubt for doubt in (_doubt(frame, part) for part in found) if doubt is not None)
+    doubt = next(doubts, None)
+    return (tuple(found), None) if doubt is None else ((), doubt)
+
+
+def _doubt(frame: Frame, node: ast.expr) -> str | None:
+    """Why an expression may be no tensor, if neither its value nor what is done with it says that it is."""
+    value = frame.analysis.seen.get(node)
+    if value is None or not doubt_of(value):
+        return None
+    if Doubt.PATH in doubt_of(value):
+        return f"`{ast.unparse(node)}` may be something else than a tensor on another path"
+    if frame.analysis.uses(frame.module).show_tensor(node):
+        return None
+    return f"nothing here shows that `{ast.unparse(node)}` is a tensor, and no tuple or dict of them"
 
 
 def _collect(frame: Frame, node: ast.expr, found: list[ast.expr]) -> str | None:
@@ -87,8 +115,10 @@ def _smallest(frame: Frame, node: ast.expr) -> ast.expr:
 def _inner(frame: Frame, node: ast.expr) -> ast.expr | None:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _MOVES:
         return node.func.value if _is_tracking_tensor(frame, node.func.value) else None
-    if isinstance(node, ast.BinOp):
-        sides = [part for part in (node.left, node.right) if _is_tracking(frame, part)]
+    if isinstance(node, (ast.BinOp, ast.IfExp)):
+        # `loss if step else 0`: a number has no `detach()`, and needs none.
+        both = (node.left, node.right) if isinstance(node, ast.BinOp) else (node.body, node.orelse)
+        sides = [part for part in both if _is_tracking(frame, part)]
         return sides[0] if len(sides) == 1 and _is_tracking_tensor(frame, sides[0]) else None
     if isinstance(node, ast.UnaryOp) and _is_tracking_tensor(frame, node.operand):
         return node.operand

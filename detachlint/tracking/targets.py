@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from detachlint.tracking import (
     accumulation,
@@ -24,6 +25,7 @@ from detachlint.tracking.values import (
     ARRAY,
     Class,
     Container,
+    Doubt,
     Function,
     Grad,
     Instance,
@@ -260,6 +262,15 @@ def rebind(frame: Frame, node: ast.AST, value: Value) -> None:
     place = place_of(frame, base_of(frame, node.func.value, "same", "into"))
     if place is not None:
         frame.put(place, value)
+
+
+def settle_doubt(frame: Frame, node: ast.AST, value: Tensor) -> None:
+    """A method of tensors was called on it: from here on it is one."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return
+    place = place_of(frame, node.func.value)
+    if place is not None and frame.live.cells.get(place) is value:
+        frame.live.cells[place] = replace(value, doubt=Doubt.NONE)
 
 
 def delete(frame: Frame, target: ast.expr) -> None:

@@ -36,6 +36,14 @@ class Grad(enum.IntEnum):
     TRACKS = 2
 
 
+class Doubt(enum.IntFlag):
+    """Why what counts as a tensor may have no `detach()`: of its graph the same holds in any case."""
+
+    NONE = 0
+    STRUCTURE = 1  # an output, or a part of one, of code that cannot be seen: a tuple or dict, it may be
+    PATH = 2  # on another path it is a number, None or a collection
+
+
 class GradMode(enum.Enum):
     """Torch's grad mode. One that is not known counts as on, because on one path it is.
 
@@ -145,6 +153,7 @@ class Tensor:
     origin: Origin | None = field(default=None, compare=False)
     lineage: Lineage | None = field(default=None, compare=False)
     leaf: bool = field(default=False, compare=False)
+    doubt: Doubt = field(default=Doubt.NONE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +382,18 @@ def with_lineage(value: Value, lineage: Lineage) -> Value:
     return value
 
 
+def doubted(value: Value, doubt: Doubt) -> Value:
+    """The same value, which may be no tensor for one more reason."""
+    if not isinstance(value, Tensor) or doubt in value.doubt or value.grad is Grad.CLEAR:
+        return value
+    return replace(value, doubt=value.doubt | doubt)
+
+
+def doubt_of(value: Value) -> Doubt:
+    """Why a value may be no tensor."""
+    return value.doubt if isinstance(value, Tensor) else Doubt.NONE
+
+
 def join_lineage(left: Lineage | None, right: Lineage | None) -> Lineage | None:
     """A lineage that leads to both."""
     if left is None or left is right:
@@ -453,7 +474,8 @@ def _join_tensors(left: Tensor, right: Tensor) -> Tensor:
     stronger = left if left.grad >= right.grad else right
     lineage = join_lineage(left.lineage, right.lineage)
     leaf = left.leaf and right.leaf if left.grad is right.grad else stronger.leaf
-    return Tensor(stronger.grad, stronger.origin, lineage, leaf)
+    doubt = left.doubt if left.doubt is right.doubt else left.doubt | right.doubt
+    return Tensor(stronger.grad, stronger.origin, lineage, leaf, doubt)
 
 
 def _join_rows(left: tuple[Tuple, ...], right: tuple[Tuple, ...]) -> tuple[Tuple, ...]:
@@ -479,7 +501,7 @@ def _join_mixed(left: Value, right: Value) -> Value:
         return ModeSwitch(GradMode.ON)
     for first, second in ((left, right), (right, left)):
         if isinstance(first, Plain):
-            return second
+            return doubted(second, Doubt.PATH)
     # What a list holds is needed where the list is: it must not be lost.
     for first, second in ((left, right), (right, left)):
         if isinstance(first, Container) and isinstance(second, (Tensor, Unknown)):
@@ -491,10 +513,12 @@ def _join_mixed(left: Value, right: Value) -> Value:
     for first, second in ((left, right), (right, left)):
         if isinstance(first, Tensor) and isinstance(second, (Tuple, Sequence, Object)):
             other = Tensor(grad_of(second), origin_of(second), _whole_lineage(second), first.leaf)
-            return _join_tensors(first, other)
+            return doubted(_join_tensors(first, other), Doubt.PATH)
     for first, second in ((left, right), (right, left)):
         if isinstance(first, Tensor) and first.grad is Grad.TRACKS:
-            return replace(first, lineage=join_lineage(first.lineage, lineage_of(second)))
+            doubt = Doubt.STRUCTURE if isinstance(second, Unknown) else Doubt.PATH
+            joined = replace(first, lineage=join_lineage(first.lineage, lineage_of(second)))
+            return doubted(joined, doubt)
     for first, second in ((left, right), (right, left)):
         if isinstance(first, Unknown):
             return replace(first, lineage=join_lineage(first.lineage, lineage_of(second)))

@@ -128,8 +128,9 @@ def _where(keep: Keep) -> _Where:
 
 def _merged(first: Event, second: Event) -> Event:
     """One statement may keep more than one value: all of them are detached together."""
-    if first.unfixable is not None or second.unfixable is not None:
-        return first
+    unfixable = first.unfixable or second.unfixable
+    if unfixable is not None:
+        return replace(first, detach=(), unfixable=unfixable)
     return replace(first, detach=tuple(dict.fromkeys(first.detach + second.detach)))
 
 

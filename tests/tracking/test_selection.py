@@ -1,0 +1,61 @@
+"""Where `.detach()` would go, and where it must not, because the value may be no tensor there."""
+
+import ast
+
+import pytest
+from programs import events
+
+LOOP = """
+def train(net, criterion, optimizer, loader):
+    kept = []
+    for step, (batch, target) in enumerate(loader):
+        out = net(batch)
+        loss = criterion(out, target)
+        loss.backward()
+        optimizer.step()
+        extra = {extra}
+        kept.append({kept})
+    print(len(kept))
+"""
+
+
+def put(kept: str, extra: str = "None") -> tuple[list[str], str | None]:
+    """What is detached of what the loop keeps, and why not."""
+    (event,) = events(LOOP.format(kept=kept, extra=extra))
+    return [ast.unparse(node) for node in event.detach], event.unfixable
+
+
+@pytest.mark.parametrize(
+    ("kept", "extra", "detached"),
+    [
+        ("loss", "None", ["loss"]),
+        ("loss if step else 0", "None", ["loss"]),
+        ("0 if step else 2 * loss", "None", ["loss"]),
+        ("(step, loss)", "None", ["loss"]),
+        ("out", "out.mean()", ["out"]),
+        ("out[0]", "out[0] - target", ["out[0]"]),
+        ("loss.cpu()", "None", ["loss"]),
+    ],
+)
+def test_a_tensor_is_detached(kept, extra, detached):
+    assert put(kept, extra) == (detached, None)
+
+
+@pytest.mark.parametrize(
+    ("kept", "extra", "said"),
+    [
+        ("out", "None", "nothing here shows that `out` is a tensor, and no tuple or dict of them"),
+        ("out[0]", "None", "nothing here shows that `out[0]` is a tensor, and no tuple or dict of them"),
+        ("extra", "loss if step else 0", "`extra` may be something else than a tensor on another path"),
+        ("extra", "loss if step else None", "`extra` may be something else than a tensor on another path"),
+    ],
+)
+def test_what_may_be_no_tensor_is_not_detached(kept, extra, said):
+    assert put(kept, extra) == ([], said)
+
+
+def test_a_question_about_the_value_settles_the_doubt():
+    guard = "loss if step else None\n        if extra is None: continue"
+    assert put("extra", guard) == (["extra"], None)
+    guard = "out\n        if not isinstance(extra, torch.Tensor): continue"
+    assert put("extra", guard) == (["extra"], None)
