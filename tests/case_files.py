@@ -12,7 +12,7 @@ import re
 import sys
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ else:
     import tomli as tomllib
 
 RULES = Path(__file__).parent.parent / "rules"
+_DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
 _MARK = re.compile(r"#\s*(DTL\d{3}(?:[, ]+DTL\d{3})*)\s*$")
 _HARM = re.compile(r"#\s*harm:\s*([\w-]+)(?::\s*(.*\S))?\s*$")
 
@@ -115,6 +116,21 @@ class Case:
         code = self.file.folder.name[:6]
         rows = {row for row, marked in self.file.marks if marked == code}
         return {row for row in rows if node.lineno <= row <= (node.end_lineno or row)}
+
+
+    @cached_property
+    def rows(self) -> set[int]:
+        """The rows of the function, and of what it uses of the file's own functions and classes."""
+        defined = {node.name: node for node in ast.parse(self.file.source).body if isinstance(node, _DEFINITIONS)}
+        used: set[str] = set()
+        waiting = [self.function]
+        while waiting:
+            name = waiting.pop()
+            if name in defined and name not in used:
+                used.add(name)
+                waiting += [node.id for node in ast.walk(defined[name]) if isinstance(node, ast.Name)]
+        spans = [(defined[name].lineno, defined[name].end_lineno or 0) for name in used]
+        return {row for first, last in spans for row in range(first, last + 1)}
 
 
 def folders() -> list[Path]:
