@@ -117,11 +117,12 @@ class Case:
         rows = {row for row, marked in self.file.marks if marked == code}
         return {row for row in rows if node.lineno <= row <= (node.end_lineno or row)}
 
-
     @cached_property
     def rows(self) -> set[int]:
         """The rows of the function, and of what it uses of the file's own functions and classes."""
-        defined = {node.name: node for node in ast.parse(self.file.source).body if isinstance(node, _DEFINITIONS)}
+        defined = {
+            node.name: node for node in ast.parse(self.file.source).body if isinstance(node, _DEFINITIONS)
+        }
         used: set[str] = set()
         waiting = [self.function]
         while waiting:
