@@ -42,9 +42,11 @@ RESULTS = frozenset(
 SINKS = frozenset({"numpy", "array-library", "copy", "lost", "number", "keeps", "text", "detaches", "saves"})
 KINDS = frozenset({"tensor", "module", "optimizer", "distribution", "metric", "logger", "array", "object"})
 
-_CALL_KEYS = frozenset(("names", "result", "sink", "arguments", "unless", "note", "direct", "deep", "target"))
+_CALL_KEYS = frozenset(
+    ("names", "result", "levels", "sink", "arguments", "unless", "note", "direct", "deep", "target")
+)
 _CLASS_KEYS = frozenset(
-    ("names", "kind", "bases", "parameters", "grad_off", "backward", "call", "attributes", "target")
+    ("names", "kind", "bases", "parameters", "grad_off", "backward", "call", "levels", "attributes", "target")
 )
 _EACH = "iterable of "
 _TENSOR = "torch.Tensor."
@@ -65,7 +67,8 @@ class Call:
     (all keywords), `self` (the receiver). `unless` names a keyword that, given as True, makes the call
     harmless. `direct` says that a tensor given as the argument itself counts, `deep` that tensors inside
     lists, tuples and dicts count. `target` is the argument, by position and by keyword, that a loss compares
-    its first one with.
+    its first one with. `levels` tells how deep the tuples nest that the result's tensors come in: 1 for
+    `torch.split`, 2 for an LSTM.
     """
 
     result: Result = "unknown"
@@ -76,6 +79,7 @@ class Call:
     direct: bool = True
     deep: bool = True
     target: tuple[int | str, ...] = ()
+    levels: int = 0
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,8 @@ class ClassModel:
 
     `parameters` tells modules with weights (whose output tracks by itself) from those without. `grad_off`
     are methods that the framework runs with grad mode off, `backward` those whose result it backpropagates.
-    `target` is the argument that an instance, called as a loss, compares its first one with.
+    `target` is the argument that an instance, called as a loss, compares its first one with. Calling one
+    gives tuples nested `levels` deep.
     """
 
     name: str
@@ -96,6 +101,7 @@ class ClassModel:
     call: Result | None = None
     attributes: Mapping[str, Result] = field(default_factory=dict)
     target: tuple[int | str, ...] = ()
+    levels: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,10 +302,11 @@ class _Reader:
         note = self.text("note") or ""
         direct, deep = self.flag("direct", True), self.flag("deep", True)
         target = self.arguments("target")
+        levels = self.levels()
 
         def made(name: str) -> Call:
             looked_at = arguments or (("self",) if name.startswith(_TENSOR) else ("*", "**"))
-            return Call(result, sink, looked_at, unless, note, direct, deep, target)
+            return Call(result, sink, looked_at, unless, note, direct, deep, target, levels)
 
         return {name: made(name) for name in self.names()}
 
@@ -312,8 +319,11 @@ class _Reader:
         call = self.result("call")
         attributes = self.attributes()
         target = self.arguments("target")
+        levels = self.levels()
         return {
-            name: ClassModel(name, kind, bases, parameters, grad_off, backward, call, attributes, target)
+            name: ClassModel(
+                name, kind, bases, parameters, grad_off, backward, call, attributes, target, levels
+            )
             for name in self.names()
         }
 
@@ -351,6 +361,12 @@ class _Reader:
         value = self.entry.get(key, default)
         if not isinstance(value, bool):
             self.fail(f"`{key}` must be true or false")
+        return value
+
+    def levels(self) -> int:
+        value = self.entry.get("levels", 0)
+        if type(value) is not int or value not in (0, 1, 2):
+            self.fail("`levels` must be 0, 1 or 2")
         return value
 
     def choice(self, key: str, words: frozenset[str]) -> str | None:

@@ -112,7 +112,7 @@ def derive(
 
 def part_of_tensor(frame: Frame, node: ast.AST, base: Tensor, *more: Value) -> Value:
     """An item or attribute of a tensor, or of an output that may be a tuple: then this may be one as well."""
-    doubt = Doubt.STRUCTURE if base.doubt else Doubt.NONE
+    doubt = Doubt.STRUCTURE if base.doubt & ~Doubt.SEVERAL else Doubt.NONE
     return derive(frame, node, [base, *more], view=True, doubt=doubt)
 
 

@@ -48,6 +48,7 @@ from detachlint.tracking.values import (
     Tuple,
     Unknown,
     Value,
+    doubted,
     lineage_of,
     origin_of,
     tracks,
@@ -192,7 +193,14 @@ def apply(
         return _array_result(frame, node, name, operands, arguments)
     if call.result == "unknown":
         return methods.call_unknown(frame, node, None, arguments)
-    return _finished(frame, node, name, call, arguments, from_result(frame, node, call.result, operands))
+    result = in_tuples(from_result(frame, node, call.result, operands), call.levels)
+    return _finished(frame, node, name, call, arguments, result)
+
+
+def in_tuples(value: Value, levels: int) -> Value:
+    """Tensors that come in so many levels of tuples; of the parts of two nobody knows which are tuples."""
+    doubts = (Doubt.NONE, Doubt.SEVERAL, Doubt.SEVERAL | Doubt.STRUCTURE)
+    return doubted(value, doubts[levels])
 
 
 def _finished(
@@ -359,9 +367,24 @@ def call_module(frame: Frame, node: ast.AST, module: Module, arguments: Argument
     opaque = not _passes_gradients(module)
     trainable = Grad.CLEAR if frame.is_frozen(module.key) else module.trainable
     value = module_output(frame, node, trainable, operands, module.key, opaque=opaque)
+    value = in_tuples(value, _levels(frame, module))
     if klass is not None and klass.target:
         return objectives.compared(frame, node, klass.target, arguments, value)
     return value
+
+
+def _levels(frame: Frame, module: Module) -> int:
+    """How deep the tuples nest that a module gives: that of the last layer, of a sequence."""
+    last = module.child if isinstance(module.child, Module) else module
+    klass = frame.analysis.models.klass(last.name) if last.name else None
+    return klass.levels if klass is not None else 0
+
+
+def gives_one_tensor(frame: Frame, module: Value) -> bool:
+    """Whether a module surely gives one tensor, and no tuple of them, as a recurrent one does."""
+    if not isinstance(module, Module) or not _passes_gradients(module):
+        return False
+    return _levels(frame, module) == 0
 
 
 def _passes_gradients(module: Module) -> bool:

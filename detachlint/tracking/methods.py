@@ -299,7 +299,8 @@ def run_hook(frame: Frame, hook: Hook) -> None:
         return
     text = "a forward hook gets the module's output with its graph"
     lineage = Lineage(frame.analysis.keys("hook", hook.node))
-    output = Tensor(Grad.TRACKS, frame.origin(hook.node, text), lineage, doubt=Doubt.STRUCTURE)
+    doubt = Doubt.NONE if library.gives_one_tensor(frame, hook.receiver) else Doubt.STRUCTURE
+    output = Tensor(Grad.TRACKS, frame.origin(hook.node, text), lineage, doubt=doubt)
     inputs = frame.analysis.unknown(frame.analysis.keys("hook input", hook.node))
     frame.depth += 1
     calls.call_value(frame, hook.node, hook.function, Arguments((hook.receiver, inputs, output)))
@@ -461,7 +462,7 @@ def _unknown_method(frame: Frame, node: ast.AST, receiver: Unknown, name: str, a
         given = [] if call.result == "view" else arguments.values()
         operands = [receiver, *(value for value in given if isinstance(value, (Tensor, Unknown)))]
         if any(tracks(operand) for operand in operands):
-            return expressions.derive(frame, node, operands)
+            return library.in_tuples(expressions.derive(frame, node, operands), call.levels)
         # Of a view's arguments, its sizes, nothing follows.
         same = len(operands) == 1 or call.result == "view"
         return receiver if same else call_unknown(frame, node, receiver, arguments)

@@ -47,6 +47,8 @@ def _doubt(frame: Frame, node: ast.expr) -> str | None:
     value = frame.analysis.seen.get(node)
     if value is None or not doubt_of(value):
         return None
+    if Doubt.SEVERAL in doubt_of(value):
+        return f"`{ast.unparse(node)}` is a tuple of tensors: detach each of them"
     if Doubt.PATH in doubt_of(value):
         return f"`{ast.unparse(node)}` may be something else than a tensor on another path"
     if frame.analysis.uses(frame.module).show_tensor(node):

@@ -42,6 +42,7 @@ class Doubt(enum.IntFlag):
     NONE = 0
     STRUCTURE = 1  # an output, or a part of one, of code that cannot be seen: a tuple or dict, it may be
     PATH = 2  # on another path it is a number, None or a collection
+    SEVERAL = 4  # it is a tuple of tensors
 
 
 class GradMode(enum.Enum):

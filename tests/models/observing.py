@@ -300,6 +300,19 @@ def listed(name: str, patterns: str) -> bool:
     )
 
 
+def levels(outcome: object) -> int:
+    """How deep tuples nest in an outcome."""
+    return 1 + max(map(levels, outcome), default=0) if isinstance(outcome, tuple) else 0
+
+
+def nested_otherwise(result: object, said: int, seen: Seen) -> str | None:
+    """Where torch's tuples and the model's differ; options make a tuple of some results."""
+    found = {levels(one) for _, one in seen.on | seen.off}
+    if result not in ("derived", "view") or found == {said} or (said == 0 and 0 in found):
+        return None
+    return f"model says {said} levels of tuples, torch gives {sorted(found)}"
+
+
 def disagreement(name: str, result: object, seen: Seen) -> str | None:
     """Where torch and the model differ, or None."""
     on = {result for tracked, result in seen.on if tracked}

@@ -15,7 +15,7 @@ pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("expecttest", reason="torch's module database needs expecttest")
 
 import torch
-from observing import c, flat, lifted, outcome, t
+from observing import c, flat, levels, lifted, outcome, t
 from torch import nn
 from torch.utils._pytree import tree_map
 
@@ -191,6 +191,17 @@ def test_modules_that_return_tuples(observed):
         if not name.startswith("MaxPool"):
             assert all(len(set(flat(one))) == 1 for one in tuples), name
         assert MODELS.klass(f"torch.nn.{name}").call in (None, "view"), name
+
+
+def test_how_deep_the_tuples_of_a_module_nest(observed):
+    wrong = {}
+    for name, seen in observed.items():
+        found = {levels(one) for outcomes in seen.values() for one in outcomes}
+        said = MODELS.klass(f"torch.nn.{name}").levels
+        if found != {said} and not (said == 0 and 0 in found):
+            wrong[name] = f"model says {said}, torch gives {found}"
+    assert wrong == {}
+    assert MODELS.klass("torch.nn.LSTM").levels == 2
 
 
 def test_modules_that_return_a_view_keep_the_graph_under_no_grad():

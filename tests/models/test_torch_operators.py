@@ -40,6 +40,7 @@ def disagreements(seen):
             problem = None if not observed.on else "no model"
         else:
             problem = observing.disagreement(name, model.result, observed)
+            problem = problem or observing.nested_otherwise(model.result, model.levels, observed)
             if model.sink and any(tracked for tracked, _ in observed.on) and name not in SINKS:
                 problem = f"takes tensors that require grad, the model says {model.sink}"
         if problem:

@@ -59,3 +59,47 @@ def test_a_question_about_the_value_settles_the_doubt():
     assert put("extra", guard) == (["extra"], None)
     guard = "out\n        if not isinstance(extra, torch.Tensor): continue"
     assert put("extra", guard) == (["extra"], None)
+
+
+RECURRENT = """
+import torch
+from torch import nn
+class Reader(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cells = nn.{cells}(4, 4)
+
+def train(optimizer, loader):
+    net = Reader()
+    kept = []
+    for batch in loader:
+        given = net.cells(batch){part}
+        given[0].sum().backward()
+        optimizer.step()
+        kept.append({kept})
+    print(len(kept))
+"""
+
+
+_TUPLE = "`{}` is a tuple of tensors: detach each of them"
+
+
+@pytest.mark.parametrize(
+    ("cells", "part", "kept", "said"),
+    [
+        ("LSTM", "", "given", _TUPLE.format("given")),
+        ("LSTM", "[1]", "given", "nothing here shows that `given` is a tensor, and no tuple or dict of them"),
+        ("LSTM", "", "given[0]", None),
+        ("LSTM", "", "given[0].mean()", None),
+        ("GRU", "", "given", _TUPLE.format("given")),
+        ("GRU", "", "given[0]", None),
+        ("GRU", "[1]", "given", None),
+        ("GRU", "[1]", "torch.svd(given)", _TUPLE.format("torch.svd(given)")),
+        ("GRU", "[1]", "torch.svd(given)[1]", None),
+        ("GRU", "[1]", "given.split(2)", _TUPLE.format("given.split(2)")),
+    ],
+)
+def test_a_tuple_of_tensors_is_not_detached(cells, part, kept, said):
+    (event,) = events(RECURRENT.format(cells=cells, part=part, kept=kept))
+    assert event.unfixable == said
+    assert [ast.unparse(node) for node in event.detach] == ([] if said else [kept])
