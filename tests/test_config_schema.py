@@ -40,6 +40,7 @@ unless = "detach"
 note = "keeps"
 direct = true
 deep = false
+levels = "unknown"
 [[class]]
 names = "lab.nn.* lab.Block"
 kind = "module"
@@ -48,6 +49,7 @@ parameters = false
 grad_off = ["evaluate"]
 backward = ["step"]
 call = "derived"
+levels = 2
 attributes = { weight = "leaf" }
 """
 BAD = [
@@ -73,6 +75,8 @@ BAD = [
     "[[call]]\nnames = ['a.b']\narguments = [1.5]",
     "[[call]]\nnames = ['a.b']\nkind = 'module'",
     "[[call]]\nnames = ['a.b']\ndeep = 'no'",
+    "[[call]]\nnames = ['a.b']\nlevels = 3",
+    "[[class]]\nnames = ['A']\nlevels = 'many'",
     "[[class]]\nnames = ['A']\nkind = 'thing'",
     "[[class]]\nnames = ['A']\nattributes = []",
     "[[class]]\nnames = ['A']\nbases = 'B'",

@@ -68,7 +68,7 @@ class Call:
     harmless. `direct` says that a tensor given as the argument itself counts, `deep` that tensors inside
     lists, tuples and dicts count. `target` is the argument, by position and by keyword, that a loss compares
     its first one with. `levels` tells how deep the tuples nest that the result's tensors come in: 1 for
-    `torch.split`, 2 for an LSTM.
+    `torch.split`, 2 for an LSTM, None where a function that is handed in decides.
     """
 
     result: Result = "unknown"
@@ -79,7 +79,7 @@ class Call:
     direct: bool = True
     deep: bool = True
     target: tuple[int | str, ...] = ()
-    levels: int = 0
+    levels: int | None = 0
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class ClassModel:
     call: Result | None = None
     attributes: Mapping[str, Result] = field(default_factory=dict)
     target: tuple[int | str, ...] = ()
-    levels: int = 0
+    levels: int | None = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -363,10 +363,12 @@ class _Reader:
             self.fail(f"`{key}` must be true or false")
         return value
 
-    def levels(self) -> int:
+    def levels(self) -> int | None:
         value = self.entry.get("levels", 0)
+        if value == "unknown":
+            return None
         if type(value) is not int or value not in (0, 1, 2):
-            self.fail("`levels` must be 0, 1 or 2")
+            self.fail('`levels` must be 0, 1, 2 or "unknown"')
         return value
 
     def choice(self, key: str, words: frozenset[str]) -> str | None:

@@ -197,8 +197,10 @@ def apply(
     return _finished(frame, node, name, call, arguments, result)
 
 
-def in_tuples(value: Value, levels: int) -> Value:
+def in_tuples(value: Value, levels: int | None) -> Value:
     """Tensors that come in so many levels of tuples; of the parts of two nobody knows which are tuples."""
+    if levels is None:
+        return doubted(value, Doubt.STRUCTURE)
     doubts = (Doubt.NONE, Doubt.SEVERAL, Doubt.SEVERAL | Doubt.STRUCTURE)
     return doubted(value, doubts[levels])
 
@@ -373,7 +375,7 @@ def call_module(frame: Frame, node: ast.AST, module: Module, arguments: Argument
     return value
 
 
-def _levels(frame: Frame, module: Module) -> int:
+def _levels(frame: Frame, module: Module) -> int | None:
     """How deep the tuples nest that a module gives: that of the last layer, of a sequence."""
     last = module.child if isinstance(module.child, Module) else module
     klass = frame.analysis.models.klass(last.name) if last.name else None

@@ -177,6 +177,8 @@ def test_the_users_entries_win():
         ("[[call]]\nnames = ['a']\nresult = 'someting'", "result 'someting' is neither"),
         ("[[call]]\nnames = ['a']\nresult = ['cut', 1]", "result 1 is neither"),
         ("[[call]]\nnames = ['a']\ndeep = 1", "`deep` must be true or false"),
+        ("[[call]]\nnames = ['a']\nlevels = true", "`levels` must be 0, 1, 2 or"),
+        ("[[class]]\nnames = ['A']\nlevels = 3", "`levels` must be 0, 1, 2 or"),
         ("[[call]]\nnames = ['a']\nnote = 1", "`note` must be a string"),
         ("[[call]]\nnames = ['a']\narguments = [true]", "`arguments` must be a list"),
         ("[[class]]\nnames = ['A']\nkind = 'thing'", "kind 'thing' is unknown"),

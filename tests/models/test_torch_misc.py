@@ -195,7 +195,10 @@ def test_collectives():
     assert not gathered[0].requires_grad
     assert MODELS.call("torch.distributed.all_gather").result == "plain"
     assert functional.all_reduce(t(3)).requires_grad
-    assert functional.all_gather(t(3))[0].requires_grad
+    gathered = functional.all_gather(t(3))
+    assert isinstance(gathered, tuple)
+    assert gathered[0].requires_grad
+    assert MODELS.call("torch.distributed.nn.functional.all_gather").levels == 1
     for name in ("functional.all_reduce", "functional.all_gather", "all_reduce", "all_gather"):
         assert MODELS.call(f"torch.distributed.nn.{name}").result == "derived"
     assert distributed.barrier() is None

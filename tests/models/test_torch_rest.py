@@ -112,6 +112,46 @@ def test_conversions_return_their_input_where_nothing_is_to_do(name):
     assert MODELS.call(f"torch.Tensor.{name}").result == "view"
 
 
+class Twice(torch.autograd.Function):
+    @staticmethod
+    def forward(context, value):
+        return value.clone(), value.clone()
+
+    @staticmethod
+    def backward(context, *gradients):
+        return sum(gradients)
+
+
+class Both(nn.Module):
+    def forward(self, value):
+        return value.sin(), value.cos()
+
+
+STRUCTURES = {
+    "torch.autograd.Function.apply": lambda: Twice.apply(t(3)),
+    "torch.utils.checkpoint.checkpoint": lambda: torch.utils.checkpoint.checkpoint(
+        Both(), t(3), use_reentrant=False
+    ),
+    "torch.utils.checkpoint.checkpoint_sequential": lambda: torch.utils.checkpoint.checkpoint_sequential(
+        [nn.Identity(), Both()], 1, t(3), use_reentrant=False
+    ),
+    "torch.func.functional_call": lambda: torch.func.functional_call(Both(), {}, (t(3),)),
+    "torch.nn.utils.stateless.functional_call": lambda: nn.utils.stateless.functional_call(
+        Both(), {}, (t(3),)
+    ),
+    "torch.func.vjp": lambda: torch.func.vjp(torch.sin, t(3)),
+    "torch.utils.data.default_collate": lambda: tuple(torch.utils.data.default_collate([(t(3), t(3))])),
+    "torch.utils.data.default_convert": lambda: tuple(torch.utils.data.default_convert((t(3), t(3)))),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_what_decides_by_what_it_is_given_whether_it_gives_a_tuple(name):
+    assert isinstance(STRUCTURES[name](), tuple)
+    assert MODELS.call(name).levels is None
+
+
 def test_functional_calls():
     linear = nn.Linear(3, 1)
     with warnings.catch_warnings():
