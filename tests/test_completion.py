@@ -30,7 +30,7 @@ def completed(*words: str) -> list[str]:
 
 
 def test_rules_are_completed_by_code_and_name():
-    assert completed("--select", "DTL10") == ["DTL101", "DTL102", "DTL103", "DTL104"]
+    assert completed("--select", "DTL10") == ["DTL101", "DTL102", "DTL103", "DTL104", "DTL105"]
     assert completed("--explain", "numpy") == ["numpy-of-tracked-tensor"]
     assert completed("--ignore", "DTL301,DTL30") == ["DTL301,DTL301", "DTL301,DTL302", "DTL301,DTL303"]
     assert "DTL001" in completed("--ignore", "")[:1]

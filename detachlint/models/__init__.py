@@ -39,7 +39,9 @@ RESULTS = frozenset(
         *("grad-off", "grad-on", "grad-never", "grad-argument"),
     }
 )
-SINKS = frozenset({"numpy", "array-library", "copy", "lost", "number", "keeps", "text", "detaches", "saves"})
+SINKS = frozenset(
+    {"numpy", "array-library", "copy", "lost", "number", "scalar", "keeps", "text", "detaches", "saves"}
+)
 KINDS = frozenset({"tensor", "module", "optimizer", "distribution", "metric", "logger", "array", "object"})
 
 _CALL_KEYS = frozenset(

@@ -305,10 +305,10 @@ def levels(outcome: object) -> int:
     return 1 + max(map(levels, outcome), default=0) if isinstance(outcome, tuple) else 0
 
 
-def nested_otherwise(result: object, said: int, seen: Seen) -> str | None:
+def nested_otherwise(result: object, said: int | None, seen: Seen) -> str | None:
     """Where torch's tuples and the model's differ; options make a tuple of some results."""
     found = {levels(one) for _, one in seen.on | seen.off}
-    if result not in ("derived", "view") or found == {said} or (said == 0 and 0 in found):
+    if said is None or result not in ("derived", "view") or found == {said} or (said == 0 and 0 in found):
         return None
     return f"model says {said} levels of tuples, torch gives {sorted(found)}"
 
