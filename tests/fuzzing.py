@@ -124,18 +124,28 @@ def demand_contract(source: Source, outcome: Outcome) -> None:
 
 
 def without_inserted(old: str, new: str) -> bool:
-    """Whether the new text is the old one with parentheses and `.detach()` put in, character by character."""
-    at = 0
+    """Whether the new text is the old one with parentheses and `.detach()` put in, character by character.
+
+    All readings are followed at once: the `.de` of `x.detach().det()` may be the old text's or the inserted one.
+    """
+    places = _past_inserted({0}, new)
     for character in old:
-        while at < len(new) and new[at] != character:
-            inserted = next((text for text in (".detach()", "(", ")") if new.startswith(text, at)), None)
-            if inserted is None:
-                return False
-            at += len(inserted)
-        if at == len(new):
+        places = {at + 1 for at in places if at < len(new) and new[at] == character}
+        places = _past_inserted(places, new)
+        if not places:
             return False
-        at += 1
-    return not new[at:].replace(")", "").replace(".detach(", "")
+    return len(new) in places
+
+
+def _past_inserted(places: set[int], text: str) -> set[int]:
+    """These places, and those behind what may be inserted there."""
+    found, waiting = set(places), list(places)
+    while waiting:
+        at = waiting.pop()
+        behind = {at + len(put) for put in (".detach()", "(", ")") if text.startswith(put, at)} - found
+        found |= behind
+        waiting += behind
+    return found
 
 
 # --- detaching anywhere ---------------------------------------------------------------------------

@@ -228,6 +228,9 @@ def test_any_training_loop_is_linted_and_fixed_within_the_contract(text):
         ("f(a)", "f(a).item()", False),
         ("f( a )", "f(a.detach())", False),
         ("f(a)\n", "f(a.detach())", False),
+        ("a.det()", "a.detach().det()", True),
+        ("a.detach()", "a.detach().detach()", True),
+        ("a.det()", "a.detach().dot()", False),
     ],
 )
 def test_the_measure_of_texts(old, new, holds):
