@@ -80,6 +80,7 @@ def _interpret(analysis: Analysis, once: Callable[[], None], most: int) -> None:
         known = (facts.size(), facts.only_without_grad())
         analysis.fates, analysis.events, analysis.work = Fates(), {}, 0
         analysis.inert.clear()
+        analysis.untensed.clear()
         analysis.stored.clear()
         once()
         if (facts.size(), facts.only_without_grad()) == known:

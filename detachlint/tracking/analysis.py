@@ -59,7 +59,10 @@ class Hook:
 
 @dataclass(slots=True)
 class Analysis:
-    """What the frames of one file's analysis share; one object per file and round-independent tables."""
+    """What the frames of one file's analysis share; one object per file and round-independent tables.
+
+    `seen` is what an expression was when it was last evaluated; those in `untensed` were no tensor some time.
+    """
 
     models: Models
     project: Project | None
@@ -72,6 +75,7 @@ class Analysis:
     classes: dict[Hashable, ClassDefinition] = field(default_factory=dict)
     definitions: list[FunctionDefinition] = field(default_factory=list)
     seen: dict[ast.expr, Value] = field(default_factory=dict)
+    untensed: set[ast.expr] = field(default_factory=set)
     events: dict[tuple[int, str, str], Event] = field(default_factory=dict)
     modules: dict[str, SourceModule] = field(default_factory=dict)
     target: str = ""

@@ -45,7 +45,13 @@ def interpret_file(analysis: Analysis, module: SourceModule) -> None:
     waiting = sorted(own, key=lambda d: d.name != "__init__")
     for klass in [klass for klass in analysis.classes.values() if klass.module is module]:
         _interpret_inherited_init(analysis, klass)
-    for definition in [d for d in waiting if d.owner is not None] + waiting:
+    # What the first time shows of an attribute that is set elsewhere, a None, it need not be.
+    untensed = set(analysis.untensed)
+    for definition in waiting:
+        if definition.owner is not None:
+            interpret_alone(analysis, definition)
+    analysis.untensed = untensed
+    for definition in waiting:
         interpret_alone(analysis, definition)
 
 

@@ -67,6 +67,7 @@ from detachlint.tracking.values import (
 )
 
 _BUILTINS = frozenset(dir(builtins))
+_NO_TENSORS = frozenset({Plain, Tuple, Sequence, Container, Instance, Object, Module})
 
 
 def evaluate(frame: Frame, node: ast.expr) -> Value:
@@ -74,6 +75,8 @@ def evaluate(frame: Frame, node: ast.expr) -> Value:
     handler = _HANDLERS.get(type(node))
     value = handler(frame, node) if handler is not None else PLAIN
     frame.analysis.seen[node] = value
+    if type(value) in _NO_TENSORS:
+        frame.analysis.untensed.add(node)
     return value
 
 

@@ -231,8 +231,6 @@ def _keep_leaf(
         path, stands, written, callee = entry.path, entry.call, entry.argument, entry.callee
         sink = "store" if how != "add" and _is_collection(frame) else "logger"
     detach, unfixable = detachable(frame, written)
-    if not detach and written is not None and not tracks(frame.analysis.seen.get(written, NONE)):
-        detach, unfixable = (written,), None
     if entry is None and exit_ is not None:
         path, stands, sink, callee = exit_.path, exit_.node, "step", exit_.function
         detach, unfixable = exit_.detach, exit_.unfixable

@@ -20,6 +20,7 @@ from detachlint.tracking.values import (
     Sequence,
     Tensor,
     Tuple,
+    Unknown,
     Value,
     doubt_of,
     tracks,
@@ -35,6 +36,8 @@ def detachable(frame: Frame, node: ast.expr | None) -> tuple[tuple[ast.expr, ...
         return (), "the value has no expression of its own here"
     found: list[ast.expr] = []
     reason = _collect(frame, node, found)
+    if not found and isinstance(frame.analysis.seen.get(node), (Tensor, Unknown)):
+        found = [node]  # it tracks in another call of the function than the last that was seen
     if not found:
         return (), reason or _FILLED_ELSEWHERE
     doubts = (doubt for doubt in (_doubt(frame, part) for part in found) if doubt is not None)
@@ -45,7 +48,7 @@ def detachable(frame: Frame, node: ast.expr | None) -> tuple[tuple[ast.expr, ...
 def _doubt(frame: Frame, node: ast.expr) -> str | None:
     """Why an expression may be no tensor, if neither its value nor what is done with it says that it is."""
     value = frame.analysis.seen.get(node)
-    if value is None or not doubt_of(value):
+    if value is None or not (doubt_of(value) or isinstance(value, Unknown)):
         return None
     if Doubt.SEVERAL in doubt_of(value):
         return f"`{ast.unparse(node)}` is a tuple of tensors: detach each of them"

@@ -12,11 +12,13 @@ from detachlint.tracking.values import (
     NONE,
     PLAIN,
     Container,
+    Doubt,
     Plain,
     Sequence,
     Tuple,
     Unknown,
     Value,
+    doubted,
     join,
     join_all,
 )
@@ -112,7 +114,9 @@ def _take(frame: Frame, node: ast.AST, receiver: Container, name: str, arguments
         index = arguments.get(0) or PLAIN
         found = containers.item_of(frame, receiver, index, node)
         default = arguments.get(1)
-        return found if default is None else join(found, default)
+        if default is None:
+            return doubted(found, Doubt.PATH) if name == "get" else found
+        return join(found, default)
     return containers.iterate(frame, receiver)
 
 

@@ -24,8 +24,18 @@ def events(analysis: Analysis, path: str) -> list[Event]:
     found += _losses(analysis)
     found += forgetting.events(analysis)
     return sorted(
-        found, key=lambda event: (getattr(event.node, "lineno", 0), getattr(event.node, "col_offset", 0))
+        (_fixable(analysis, event) for event in found),
+        key=lambda event: (getattr(event.node, "lineno", 0), getattr(event.node, "col_offset", 0)),
     )
+
+
+def _fixable(analysis: Analysis, event: Event) -> Event:
+    """An event without its fix, if what would be detached is no tensor in another call of its function."""
+    other = next((node for node in event.detach if node in analysis.untensed), None)
+    if other is None:
+        return event
+    why = f"`{ast.unparse(other)}` may be something else than a tensor in another call"
+    return replace(event, detach=(), unfixable=why)
 
 
 def _losses(analysis: Analysis) -> list[Event]:

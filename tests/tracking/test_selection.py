@@ -103,3 +103,92 @@ def test_a_tuple_of_tensors_is_not_detached(cells, part, kept, said):
     (event,) = events(RECURRENT.format(cells=cells, part=part, kept=kept))
     assert event.unfixable == said
     assert [ast.unparse(node) for node in event.detach] == ([] if said else [kept])
+
+
+HELPERS = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.layer(x)
+
+    def table(self, x):
+        return {{"out": self(x)}}
+
+    def rows(self, x):
+        return [self(row) for row in x]
+
+def doubled(rows, value):
+    rows.append(value * 2)
+
+def train(optimizer, loader):
+    net, kept, seen = Net(), [], {{}}
+    for batch in loader:
+        loss = net(batch).sum()
+        loss.backward()
+        optimizer.step()
+        seen["loss"] = loss.detach()
+        seen["last"] = loss.detach()
+        {kept}
+    print(len(kept))
+"""
+_ELSEWHERE = "the tensors are kept in a container: detach them where they are put into it"
+
+
+@pytest.mark.parametrize(
+    ("kept", "detached", "said"),
+    [
+        ("kept.append(net.table(batch))", [], _ELSEWHERE),
+        ("kept.append(net.rows(batch))", [], _ELSEWHERE),
+        ("kept.append([loss, 1])", ["loss"], None),
+        ("kept.append(dict(loss=loss))", ["loss"], None),
+        ("doubled(kept, loss)", ["loss"], None),
+        ("doubled(kept, loss) if batch.any() else doubled(kept, 3)", ["loss"], None),
+    ],
+)
+def test_containers_and_helpers(kept, detached, said):
+    (event,) = events(HELPERS.format(kept=kept))
+    assert ([ast.unparse(node) for node in event.detach], event.unfixable) == (detached, said)
+
+
+REMEMBERING = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.seen = []
+
+    def forward(self, x):
+        return self.layer(x)
+
+    def remember(self, value):
+        self.seen.append(value)
+        return value
+
+def halved(value):
+    return value * 0.5
+
+net = Net()
+for step, batch in enumerate(torch.rand(3, 4)):
+    net.remember(halved(net(batch)))
+    net(batch).sum().backward()
+    net.remember({second})
+print(len(net.seen))
+"""
+
+
+@pytest.mark.parametrize("second", ["None", "(step, 0)", "[batch]", "1.5", "halved(net(batch))"])
+def test_what_is_no_tensor_in_another_call_is_not_detached(second):
+    (event,) = events(REMEMBERING.format(second=second))
+    if second == "halved(net(batch))":
+        assert [ast.unparse(node) for node in event.detach] == ["value"]
+    else:
+        assert event.unfixable == "`value` may be something else than a tensor in another call"
