@@ -76,6 +76,24 @@ def bad_one_record_a_step(steps):
     return min(record["loss"].item() for record in records)
 
 
+def step_with_a_record(model, x, y):
+    logits = model(x)
+    loss = F.cross_entropy(logits, y)
+    return loss, {"number": loss.item(), "outputs": {"logits": logits}}
+
+
+def bad_record_in_a_record(steps):
+    model, optimizer = build()
+    records = []
+    for _ in range(steps):
+        loss, record = step_with_a_record(model, *batch())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        records.append(record)  # DTL302
+    return sum(record["number"] for record in records)
+
+
 def bad_queue_of_rows(steps):
     model, optimizer = build()
     rows = deque()
