@@ -46,7 +46,7 @@ def find(analysis: Analysis, module: SourceModule, asked: list[FunctionDefinitio
         return []
     names = {d.owner.name if d.owner is not None else d.name for d in asked}
     file = Path(module.file)
-    files = [path for path in project.importers(names, file) if not _is_test(path, project.root)]
+    files = [path for path in project.importers(names, file) if not is_test(path, project.root)]
     files.sort(key=lambda path: (-len(os.path.commonpath((path, file))), str(path)))
     found = (_module(analysis, path) for path in files[:_MOST_FILES])
     return [caller for caller in found if caller is not None]
@@ -66,7 +66,8 @@ def deciding(
     return frozenset(d for d, word in words if any(mentions(caller.tree, word) for caller in programs))
 
 
-def _is_test(path: Path, root: Path) -> bool:
+def is_test(path: Path, root: Path) -> bool:
+    """Whether a file tests others: it calls everything in every way."""
     parts = path.relative_to(root).parts
     return any(part in ("test", "tests", "testing") for part in parts[:-1]) or parts[-1].startswith("test_")
 

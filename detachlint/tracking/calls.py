@@ -8,7 +8,7 @@ lets its arguments escape.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from detachlint.tracking import classes, expressions, inlining, library, methods, modes
 from detachlint.tracking.analysis import Frame
@@ -18,6 +18,7 @@ from detachlint.tracking.values import (
     NONE,
     PLAIN,
     Class,
+    Container,
     Function,
     Instance,
     Library,
@@ -27,6 +28,7 @@ from detachlint.tracking.values import (
     Partial,
     Plain,
     Tensor,
+    Tuple,
     Value,
     join_all,
 )
@@ -55,23 +57,54 @@ def call_attribute(
         return call_value(frame, node, callee, arguments)
     if isinstance(receiver, Instance):
         return _on_each(
-            frame, receiver, lambda one: methods.call_method(frame, node, one, function.attr, arguments)
+            frame, node, receiver, lambda one: methods.call_method(frame, node, one, function.attr, arguments)
         )
     return methods.call_method(frame, node, receiver, function.attr, arguments)
 
 
-def _on_each(frame: Frame, receiver: Instance, call: Callable[[Instance], Value]) -> Value:
+def _on_each(frame: Frame, node: ast.AST, receiver: Instance, call: Callable[[Instance], Value]) -> Value:
     """What a call gives, whichever of its classes an object is of: a path for each."""
     if not receiver.also:
         return call(receiver)
-    before, found = frame.live, list[Value]()
-    after: State | None = None
+    before, found = frame.live, list[tuple[Value, State]]()
     for one in receiver.each():
         frame.state = before.copy()
-        found.append(call(one))
-        after = join_states(after, frame.state)
+        value = call(one)
+        if frame.state is not None:
+            found.append((value, frame.state))
+    _forget_others(frame, node, found)
+    after: State | None = None
+    for _, state in found:
+        after = join_states(after, state)
     frame.state = after
-    return join_all(found) or PLAIN
+    return join_all(value for value, _ in found) or PLAIN
+
+
+def _forget_others(frame: Frame, node: ast.AST, found: list[tuple[Value, State]]) -> None:
+    """What one class made for its result was not made on the others' paths: what is left there is of the
+    iteration before, and nobody gets it."""
+    made = [set(_made_in(frame, node, value)) for value, _ in found]
+    for own, (_, state) in zip(made, found, strict=True):
+        for site in set().union(*made) - own:
+            for offset in frame.analysis.offsets_of(site):
+                state.cells.pop((site, offset), None)
+
+
+def _made_in(frame: Frame, node: ast.AST, value: Value) -> Iterator[int]:
+    """The containers of a result that were made within the call."""
+    if isinstance(value, Tuple):
+        for part in value.items:
+            yield from _made_in(frame, node, part)
+    for site in value.sites if isinstance(value, Container) else ():
+        context = frame.analysis.keys.thing(site)[-1]
+        while isinstance(context, int) and context > 0:
+            kind, *rest = frame.analysis.keys.thing(context)
+            if kind != "context":
+                break
+            if rest[0] == frame.context and rest[1] is node:
+                yield site
+                break
+            context = rest[0]
 
 
 def arguments_of(frame: Frame, node: ast.Call) -> Arguments:
@@ -119,7 +152,7 @@ def call_value(frame: Frame, node: ast.AST, callee: Value, arguments: Arguments)
     if isinstance(callee, Module):
         return library.call_module(frame, node, callee, arguments)
     if isinstance(callee, Instance):
-        return _on_each(frame, callee, lambda one: methods.call_instance(frame, node, one, arguments))
+        return _on_each(frame, node, callee, lambda one: methods.call_instance(frame, node, one, arguments))
     if isinstance(callee, Method):
         return methods.call_method(frame, node, callee.receiver, callee.name, arguments)
     if isinstance(callee, Partial):

@@ -13,6 +13,7 @@ from detachlint.tracking import (
     interpreter,
     library,
     methods,
+    records,
     siblings,
 )
 from detachlint.tracking.analysis import MAX_WORK, MAX_WORK_OF_ENTRY, Analysis, Frame
@@ -166,6 +167,7 @@ def _finish(frame: Frame, definition: FunctionDefinition) -> None:
             backward.backward(frame, node, loss, single=loss is not value)
         library.use(frame, node, value, Use.RETURNED)
         siblings.returned(frame, definition, value, node)
+        records.returned(frame, definition, value, node)
         inner_steps.returned(frame, definition, value)
     if frame.state is None and ends:
         frame.state = ends[-1]

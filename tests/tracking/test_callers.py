@@ -32,8 +32,35 @@ net = nn.Linear(4, 4)
 def main(batches):
 """
 
+OBJECTIVE = """
+from base import Objective
+class {name}(Objective):
+    def forward(self, model, x, y):
+        loss = (model(x) - y).{loss}().mean()
+        return loss, len(x), {{"loss": loss{cut}, "rows": len(x)}}
+"""
+
+
+def objectives(*cuts: str, mark: str = "") -> dict[str, str]:
+    """A class for each way to write down its loss; the first is the one that is asked about."""
+    names = ("Quantile", "Squared", "Absolute", "Robust", "Other")
+    files = {
+        f"{name.lower()}.py": OBJECTIVE.format(name=name, loss=name.lower(), cut=cut)
+        for name, cut in zip(names, cuts, strict=False)
+    }
+    files["quantile.py"] = files["quantile.py"].replace("}\n", "}" + mark + "\n")
+    base = "\nclass Objective(nn.Module):\n    def forward(self, model, x, y):\n        raise NotImplementedError\n"
+    return files | {"base.py": base}
+
+
 # Each project is a list of files; the first is the one that is asked about.
 PROJECTS = {
+    "a loss in a record, which other classes cut": objectives(
+        "", ".data", ".item()", ".detach()", mark="  #! record"
+    ),
+    "a loss in a record, cut by two others only": objectives("", ".data", ".item()"),
+    "a loss in a record, cut by some, not by others": objectives("", ".data", ".item()", ".detach()", ""),
+    "a loss in a record that cuts it, too": objectives(".detach()", ".data", ".item()", ".detach()"),
     "a callee that the callers bring": {
         "helpers.py": """
 def total(method, batches):
