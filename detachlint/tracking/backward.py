@@ -8,12 +8,13 @@ from was kept for this.
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from detachlint.tracking import carrying, expressions, feeding, library
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.fates import Use, ancestors, spend
-from detachlint.tracking.values import Grad, Lineage, Value, grad_of, lineage_of
+from detachlint.tracking.values import Doubt, Grad, Lineage, Tensor, Value, grad_of, lineage_of
 
 
 def backward(
@@ -34,6 +35,7 @@ def backward(
     wanted = expressions.flatten(frame, inputs) if inputs is not None else []
     until = frozenset(lineage for lineage in map(lineage_of, wanted) if lineage is not None)
     library.use(frame, node, value, Use.DIFFERENTIATED)
+    _settle(frame, value)
     for leaf in expressions.flatten(frame, value):
         if grad_of(leaf) is not Grad.CLEAR or lineage_of(leaf) is not None:
             frame.analysis.facts.prove(lineage_of(leaf), note, single)
@@ -42,6 +44,16 @@ def backward(
             feeding.differentiated(frame, node, lineage_of(leaf))
         if not retained:
             spend(lineage_of(leaf), frame.live, frame.analysis.facts, until)
+
+
+def _settle(frame: Frame, value: Value) -> None:
+    """What is backpropagated is a tensor, and so is what it was made of: `_, loss = net(x, y)`."""
+    if not isinstance(value, Tensor):
+        return
+    made_of = set(ancestors(value.lineage))
+    for place, held in list(frame.live.cells.items()):
+        if isinstance(held, Tensor) and Doubt.PART in held.doubt and held.lineage in made_of:
+            frame.live.cells[place] = replace(held, doubt=Doubt.NONE)
 
 
 def differentiate_by(frame: Frame, node: ast.AST, inputs: Value) -> None:

@@ -14,8 +14,10 @@ steps within one backward it would cut the gradient through time.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from detachlint.tracking import targets
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.consumption import Consumption, carried, comes_from_before, each, parts, whole
 from detachlint.tracking.definitions import FunctionDefinition, FunctionNode
@@ -55,14 +57,37 @@ def hand_on(frame: Frame, loop: ast.AST, head: State, end: State) -> None:
     if not spent:
         return
     consumption = Consumption(spent, marks=False)
-    for place in _reachable(frame, end):
+    for place in _reachable(frame, end, _anew(frame, loop)):
         if not _is_passed_by(frame, end, place):
             _mark(frame, place, head.cells.get(place), consumption, loop, end)
 
 
-def _reachable(frame: Frame, end: State) -> list[Place]:
+def _anew(frame: Frame, loop: ast.AST) -> set[Place]:
+    """The names that each iteration gives a new value before it reads them: `rollout = Rollout()`."""
+    read: set[str] = set()
+    anew: set[str] = set()
+    for statement in _always_run(getattr(loop, "body", [])):
+        names = [part for part in ast.walk(statement) if isinstance(part, ast.Name)]
+        read.update(part.id for part in names if not isinstance(part.ctx, ast.Store))
+        if isinstance(statement, ast.Assign):
+            anew.update(part.id for part in names if isinstance(part.ctx, ast.Store) and part.id not in read)
+    return {targets.name_place(frame, name) for name in anew}
+
+
+def _always_run(body: list[ast.stmt]) -> Iterator[ast.AST]:
+    """The statements of a body in order, those of its blocks and loops among them."""
+    for statement in body:
+        if isinstance(statement, (ast.For, ast.With)):
+            headers = [statement.iter] if isinstance(statement, ast.For) else statement.items
+            yield from headers
+            yield from _always_run(statement.body)
+        else:
+            yield statement
+
+
+def _reachable(frame: Frame, end: State, anew: set[Place]) -> list[Place]:
     """The names, and the attributes and items of what they lead to: lists of calls that are over are gone."""
-    found = [place for place in end.cells if place[1][0] not in ".["]
+    found = [place for place in end.cells if place[1][0] not in ".[" and place not in anew]
     found += [place for place in end.cells if place[1][0] in ".[" and place[0] not in end.born]
     seen = {place[0] for place in found if place[1][0] in ".["}
     for place in found:  # grows while it is walked

@@ -262,6 +262,9 @@ def instance_attribute(frame: Frame, base: Instance, name: str, node: ast.AST) -
         common = frame.get(attribute(self_site(frame, klass), name))
         if common is not None:
             return common
+    computed = base.klass.method("__getattr__")
+    if computed is not None and not name.startswith("__"):
+        return inlining.call_function(frame, node, Function(computed, base), Arguments((Plain(name),)))
     return _inherited_attribute(frame, base, name)
 
 

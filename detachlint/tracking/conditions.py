@@ -123,6 +123,8 @@ def _narrow_call(frame: Frame, test: ast.Call, outcome: bool) -> None:
         return
     if name == "hasattr" and not _asks_for_detach(test):
         return
+    if outcome and name == "hasattr" and _attribute(test) in _OF_ARRAYS_TOO:
+        return
     if outcome:
         _settle(frame, test.args[0], Doubt.STRUCTURE | Doubt.PATH)
     else:
@@ -171,8 +173,17 @@ def are_plain(node: ast.expr) -> bool:
 
 
 def _asks_for_detach(test: ast.Call) -> bool:
+    return _attribute(test) in _OF_TENSORS
+
+
+_OF_ARRAYS_TOO = frozenset({"data", "item"})
+_OF_TENSORS = frozenset({"detach", "numpy", "cpu", "grad_fn", "requires_grad"}) | _OF_ARRAYS_TOO
+
+
+def _attribute(test: ast.Call) -> object:
+    """The name that `hasattr(x, name)` asks for."""
     asked = test.args[1] if len(test.args) == 2 else None
-    return isinstance(asked, ast.Constant) and asked.value in ("detach", "item", "numpy", "cpu")
+    return asked.value if isinstance(asked, ast.Constant) else None
 
 
 def _narrow_type(frame: Frame, test: ast.Compare, outcome: bool) -> None:

@@ -14,6 +14,7 @@ import builtins
 import re
 from collections.abc import Callable
 from collections.abc import Sequence as Many
+from dataclasses import replace
 
 from detachlint.tracking import (
     calls,
@@ -58,11 +59,14 @@ from detachlint.tracking.values import (
     Tuple,
     Unknown,
     Value,
+    doubt_of,
+    doubted,
     grad_of,
     join,
     join_all,
     lineage_of,
     origin_of,
+    tracks,
     with_lineage,
 )
 
@@ -172,6 +176,8 @@ def _subscript(frame: Frame, node: ast.Subscript) -> Value:
 def item_of(frame: Frame, base: Value, index: Value, node: ast.AST) -> Value:
     """What `base[index]` gives."""
     if isinstance(base, Tensor):
+        if _is_beside(base, index):
+            return _beside(frame, base, index)
         return part_of_tensor(frame, node, base, *_tensors(index))
     if isinstance(base, (Tuple, Sequence, Container)):
         return containers.item_of(frame, base, index, node)
@@ -186,6 +192,22 @@ def item_of(frame: Frame, base: Value, index: Value, node: ast.AST) -> Value:
     if isinstance(base, Object) or (isinstance(base, Library) and base.name.endswith(".__dict__")):
         return base
     return PLAIN if isinstance(base, Plain) else frame.analysis.unknown(frame.analysis.keys("item", node))
+
+
+def _is_beside(base: Tensor, index: Value) -> bool:
+    """Whether an item beside the first is asked for, of an output of code that cannot be seen."""
+    if Doubt.STRUCTURE not in base.doubt or not isinstance(index, Plain):
+        return False
+    opaque = Doubt.PATH in base.doubt or base.lineage is None or base.lineage.opaque
+    return opaque and type(index.constant) is int and index.constant != 0
+
+
+def _beside(frame: Frame, base: Tensor, index: Value) -> Value:
+    """`accuracy` of `loss, accuracy = net(x)`: whether it is a tensor shows when it is used as one."""
+    if base.lineage is None:
+        return replace(base, doubt=base.doubt | Doubt.PART)
+    key = frame.analysis.keys("part", base.lineage.key, f"[{_constant_of(index)!r}]")
+    return replace(base, lineage=Lineage(key, (base.lineage,)), doubt=base.doubt | Doubt.PART)
 
 
 def _is_single(index: Value) -> bool:
@@ -244,6 +266,8 @@ def operate(frame: Frame, node: ast.AST, left: Value, right: Value, op: ast.oper
         return frame.analysis.unknown(frame.analysis.keys("operation", node))
     operands = [v for v in (left, right) if isinstance(v, (Tensor, Unknown, Object))]
     value = derive(frame, node, operands, summed=isinstance(op, (ast.Add, ast.Sub)))
+    if all(Doubt.PART in doubt_of(operand) for operand in operands if tracks(operand)):
+        value = doubted(value, Doubt.PART)
     if isinstance(op, ast.Pow):
         return objectives.measured(frame, node, bent(frame, node, value))
     if isinstance(node, ast.BinOp) and isinstance(op, (ast.Mult, ast.MatMult)):
@@ -323,6 +347,9 @@ def _bool_op(frame: Frame, node: ast.BoolOp) -> Value:
 
 def _conditional(frame: Frame, node: ast.IfExp) -> Value:
     evaluate(frame, node.test)
+    outcome = conditions.outcome(frame, node.test)
+    if outcome is not None:
+        return evaluate(frame, node.body if outcome else node.orelse)
     before = frame.live.copy()
     conditions.narrow(frame, node.test, True)
     first = evaluate(frame, node.body)

@@ -83,6 +83,7 @@ class Fates:
     keeps: list[Keep] = field(default_factory=list)
     candidates: dict[tuple[int, int], Candidate] = field(default_factory=dict)
     regressed: dict[Hashable, ast.AST] = field(default_factory=dict)
+    cut: set[int] = field(default_factory=set)
     noted: int = 0
     _walked: dict[Use, set[Lineage]] = field(default_factory=dict)
 
@@ -105,6 +106,21 @@ class Fates:
         if use not in found:
             found[use] = node
             self.noted += 1
+
+    def cut_in_place(self, lineage: Lineage | None) -> None:
+        """`x.detach_()`: whatever holds this very tensor holds no graph any more, and was right to wait."""
+        stack = [lineage] if lineage is not None else []
+        while stack:
+            current = stack.pop()
+            passed = current.key < 0 or current.place is not None
+            if passed or current.entered is not None or current.left is not None:
+                stack.extend(current.parents)
+            else:
+                self.cut.add(current.key)
+
+    def is_cut_in_place(self, lineage: Lineage | None) -> bool:
+        """Whether a kept value is one that is cut in place later."""
+        return lineage is not None and lineage.key in self.cut
 
     def settle(self, state: State, depth: int) -> None:
         """At the end of an iteration of the loop at `depth`, or of a call: see what was spent meanwhile."""

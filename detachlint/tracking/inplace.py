@@ -133,12 +133,16 @@ def _stored_expression(frame: Frame, stored: ast.expr) -> ast.expr | None:
 
 def registered(frame: Frame, node: ast.AST, place: Place, value: Value, arguments: Arguments) -> Value:
     """`register_buffer(name, value)`: a buffer that takes on a graph hands it to every later iteration."""
-    leaf = tracked.tracking_leaf(frame, value) or layer_input(frame, node, value)
-    if leaf is None or not frame.grad_on or tracked.is_leaf(leaf):
-        return value
     written = [expression for position, expression, _ in arguments.pairs() if position in (1, "tensor")]
     stands: ast.AST = node
     blend = accumulation.computed(frame, written[0]) if written else None
+    leaf = tracked.tracking_leaf(frame, value)
+    whole = blend or (written[0] if written else None)
+    if leaf is None and whole is not None and _is_weighted(whole):
+        # A running statistic stands in the middle of a network; a table of positions stands before it.
+        leaf = layer_input(frame, node, value)
+    if leaf is None or not frame.grad_on or tracked.is_leaf(leaf):
+        return value
     if blend is not None and _is_weighted(blend) and accumulation.is_only_stored(frame, written[0]):
         stands, written = blend, [blend]
     text = "register_buffer"

@@ -75,7 +75,7 @@ def call_library(frame: Frame, node: ast.AST, name: str, arguments: Arguments) -
             return Module(name, Grad.UNKNOWN, frame.analysis.keys("module", node, frame.context))
         if name.startswith(_OPEN_NAMESPACES):
             return _derived(frame, node, arguments.values())
-        if name.partition(".")[0] in _OTHER_FRAMEWORKS:
+        if is_of_other_framework(name):
             escape(frame, node, arguments.values())
             return PLAIN
         return methods.call_unknown(frame, node, None, arguments)
@@ -87,6 +87,11 @@ _OTHER_FRAMEWORKS = frozenset(
     {"chainer", "cupy", "dynet", "jax", "keras", "mindspore", "mxnet", "oneflow", "paddle", "tensorflow"}
     | {"theano", "tinygrad"}
 )
+
+
+def is_of_other_framework(name: str) -> bool:
+    """Whether a library's function or class belongs to one with an autograd of its own."""
+    return name.partition(".")[0] in _OTHER_FRAMEWORKS
 
 
 def _construct(

@@ -107,6 +107,7 @@ def _tensor_method(frame: Frame, node: ast.AST, receiver: Tensor, name: str, arg
     if name == "detach_":
         targets.rebind(frame, node, CLEAR)
         expressions.measure(frame, receiver, node)
+        frame.analysis.fates.cut_in_place(receiver.lineage)
         return CLEAR
     call = frame.analysis.models.method(_TENSOR, name)
     if call is None and (name in _DRAWS or _is_object(frame, receiver, name)):
@@ -118,6 +119,7 @@ def _tensor_method(frame: Frame, node: ast.AST, receiver: Tensor, name: str, arg
         return expressions.part_of_tensor(frame, node, receiver)
     if receiver.doubt:
         targets.settle_doubt(frame, node, receiver)
+        receiver = replace(receiver, doubt=receiver.doubt & ~Doubt.PART)
     return library.apply(frame, node, f"{_TENSOR}.{name}", call, receiver, arguments)
 
 
@@ -323,6 +325,9 @@ def call_instance(frame: Frame, node: ast.AST, instance: Instance, arguments: Ar
     own_call = instance.klass.method("__call__")
     if own_call is not None:
         return inlining.call_function(frame, node, Function(own_call, instance), arguments)
+    if any(map(library.is_of_other_framework, instance.klass.libraries())):
+        library.escape(frame, node, arguments.values())
+        return PLAIN
     if not instance.klass.is_module:
         return call_unknown(frame, node, None, arguments)
     called(frame, instance)

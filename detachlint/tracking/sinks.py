@@ -130,7 +130,7 @@ def _why(frame: Frame, origin: Origin | None) -> list[Note]:
 
 def array_operand(frame: Frame, node: ast.AST, left: Tensor) -> None:
     """`tensor + array`: numpy is asked to convert the tensor."""
-    if isinstance(node, ast.BinOp) and tracks(left) and frame.grad_on:
+    if isinstance(node, ast.BinOp) and tracked.tracking_leaf(frame, left) and frame.grad_on:
         text = "an array operand makes numpy convert the tensor, which raises"
         _emit_call(frame, node, "numpy", "an operator with an array", left, [node.left], text)
 

@@ -10,9 +10,11 @@ from detachlint.tracking import expressions
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.values import (
     TEXT,
+    Doubt,
     Object,
     Tensor,
     Value,
+    doubt_of,
     tracks,
 )
 
@@ -20,7 +22,8 @@ from detachlint.tracking.values import (
 def tracking_leaf(frame: Frame, value: Value, deep: bool = True, text: bool = False) -> Value | None:
     """The first part of a value that requires grad; `text` made of a tensor counts where it is asked for."""
     leaves = expressions.flatten(frame, value) if deep else [value]
-    return next((leaf for leaf in leaves if tracks(leaf) and (text or not is_text(leaf))), None)
+    sure = (leaf for leaf in leaves if Doubt.PART not in doubt_of(leaf))
+    return next((leaf for leaf in sure if tracks(leaf) and (text or not is_text(leaf))), None)
 
 
 def is_text(value: Value) -> bool:

@@ -43,6 +43,7 @@ class Doubt(enum.IntFlag):
     STRUCTURE = 1  # an output, or a part of one, of code that cannot be seen: a tuple or dict, it may be
     PATH = 2  # on another path it is a number, None or a collection
     SEVERAL = 4  # it is a tuple of tensors
+    PART = 8  # what stands beside the first item of an output of unknown structure: a number, as often as not
 
 
 class GradMode(enum.Enum):
@@ -498,8 +499,12 @@ def _join_sites(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...
 # What a value yields to when kinds differ: `None` or a number before the loop gives way to what the loop
 # puts there; evidence of tracking outlives everything.
 def _join_mixed(left: Value, right: Value) -> Value:
-    if isinstance(left, ModeSwitch) or isinstance(right, ModeSwitch):
+    if isinstance(left, ModeSwitch) and isinstance(right, ModeSwitch):
         return ModeSwitch(GradMode.ON)
+    for first in (left, right):
+        # `no_grad() if frozen else nullcontext()`: whoever asks for numbers inside may have asked for it too.
+        if isinstance(first, ModeSwitch):
+            return first
     for first, second in ((left, right), (right, left)):
         if isinstance(first, Plain):
             return doubted(second, Doubt.PATH)
@@ -514,7 +519,7 @@ def _join_mixed(left: Value, right: Value) -> Value:
     for first, second in ((left, right), (right, left)):
         if isinstance(first, Tensor) and isinstance(second, (Tuple, Sequence, Object)):
             other = Tensor(grad_of(second), origin_of(second), _whole_lineage(second), first.leaf)
-            return doubted(_join_tensors(first, other), Doubt.PATH)
+            return doubted(doubted(_join_tensors(first, other), Doubt.PATH), Doubt.STRUCTURE)
     for first, second in ((left, right), (right, left)):
         if isinstance(first, Tensor) and first.grad is Grad.TRACKS:
             doubt = Doubt.STRUCTURE if isinstance(second, Unknown) else Doubt.PATH

@@ -62,6 +62,8 @@ def _keeps(analysis: Analysis, path: str) -> list[Event]:
             continue
         if _where(keep) in chained and not keep.spent:
             continue
+        if analysis.fates.is_cut_in_place(keep.lineage):
+            continue
         if not _chains(analysis, keep) and not _is_wrong(keep, uses, judged_elsewhere):
             continue
         event = _event(keep, uses.get(keep.place, {}))

@@ -571,6 +571,134 @@ def train(batches):
         with torch.no_grad():
             kept.append(losses["a"])  #! collect
     print(len(kept))
+=== what stands beside the loss of a network out of sight may be a number
+def f(loader):
+    model = helper()
+    torch.optim.SGD(model.parameters(), lr=0.1)
+    total = share = 0
+    for a, b in loader:
+        loss, right = model(a, b)
+        loss.backward()
+        total += loss  #! add
+        share += right
+        share += 100 * right
+    print(total, share)
+=== what stands beside it is a tensor where it is used as one
+def f(loader):
+    model = helper()
+    torch.optim.SGD(model.parameters(), lr=0.1)
+    kept = []
+    for a, b in loader:
+        loss, shown = model(a, b)
+        loss.backward()
+        print(shown.mean().item())
+        kept.append(shown)  #! collect
+    print(len(kept))
+=== the loss may stand second
+def f(loader):
+    model = helper()
+    torch.optim.SGD(model.parameters(), lr=0.1)
+    total = 0
+    for a, b in loader:
+        _, loss = model(a, b)
+        loss.backward()
+        total += loss  #! add
+    print(total)
+=== what a forward gives beside its tensor on one of its paths is an array
+class Reader(nn.Module):
+    def __init__(self, sums):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.sums = sums
+    def forward(self, y):
+        found = self.layer(y)
+        if not self.sums:
+            return found
+        return found, np.ones(3), np.zeros(3)
+out = Reader(flag)(x)
+print(out[1] - np.ones(3), np.abs(out[2]))
+=== a table of positions that a layer registers
+class Positions(nn.Module):
+    def forward(self, at):
+        table = torch.stack([torch.sin(at), torch.cos(at)], -1)
+        self.register_buffer("table", table)
+        return table
+=== a record that is read by names of its own
+class Rows:
+    def __init__(self, held):
+        self.held = held
+    def __getattr__(self, name):
+        return self.held[name]
+def gather(kept):
+    return Rows({"value": torch.stack(kept), "seen": 1})
+for _ in range(3):
+    kept = []
+    for _ in range(4):
+        kept.append(net(x).sum())
+    gather(kept).value.sum().backward()
+=== lists of lists that every iteration begins anew
+class Row:
+    def __init__(self):
+        self.held = {}
+    def put(self, name, value):
+        self.held[name] = value
+def columns(rows):
+    found = {}
+    for row in rows:
+        if not found:
+            for name in row.held:
+                found[name] = []
+        for name in row.held:
+            found[name].append(row.held[name])
+    return found
+for _ in range(3):
+    rows = []
+    for _ in range(4):
+        row = Row()
+        row.put("value", net(x).sum())
+        rows.append(row)
+    table = columns(rows)
+    torch.stack(table["value"]).sum().backward()
+=== kept, and cut in place afterwards
+kept, last = [], []
+for _ in range(3):
+    y = net(x)
+    y.sum().backward()
+    kept.append(y)
+    y.detach_()
+    z = net(x)
+    z.sum().backward()
+    last.append(z)
+    last[-1].detach_()
+print(kept[0].norm().item(), last[0].norm().item())
+=== another one is cut in place
+kept = []
+for _ in range(3):
+    y = net(x)
+    z = net(x)
+    (y + z).sum().backward()
+    kept.append(y)  #! collect
+    z.detach_()
+print(kept[0].norm().item())
+=== what has no data is no tensor
+def show(rows):
+    rows = rows.data if hasattr(rows, "data") else rows
+    return rows.numpy()
+y = net(x)
+show(y)
+=== a network of another framework, in a file that knows torch
+import paddle
+class Other(paddle.nn.Layer):
+    def forward(self, y):
+        return self.layer(y)
+other = Other()
+kept = []
+for _ in range(3):
+    loss = other(x).sum()
+    loss.backward()
+    kept.append(loss)
+    loss.numpy()
+print(len(kept))
 """)
 
 

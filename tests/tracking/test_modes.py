@@ -57,6 +57,35 @@ def f(phase):
     with torch.set_grad_enabled(phase == "train"):
         y = net(x)
         y.numpy()  #! numpy
+=== no_grad() or no context at all, by a flag: whoever asks for numbers may have asked for the mode too
+def f(quiet):
+    with torch.no_grad() if quiet else contextlib.nullcontext():
+        y = net(x)
+        y.numpy()
+=== no context at all or no_grad(), made before the block
+def f(learn):
+    if learn:
+        mode = contextlib.nullcontext()
+    else:
+        mode = torch.no_grad()
+    with mode:
+        y = net(x)
+    return y.numpy()
+=== no_grad() by a flag that this program never raises
+def f(quiet=False):
+    with torch.no_grad() if quiet else contextlib.nullcontext():
+        return net(x)
+f(quiet=False).numpy()  #! numpy
+=== no_grad() by a flag that this program always raises
+def f(quiet):
+    with torch.no_grad() if quiet else contextlib.nullcontext():
+        return net(x)
+f(True).numpy()
+=== no_grad() or enable_grad(), by a flag: one of two modes may be on
+def f(learn):
+    with torch.enable_grad() if learn else torch.no_grad():
+        y = net(x)
+    return y.numpy()  #! numpy
 === set_grad_enabled(variable), and the same variable asked | a mode by a variable is not tied to the variable
 def f(loader, train):
     with torch.set_grad_enabled(train):
@@ -141,7 +170,7 @@ def f(train):
     context = contextlib.nullcontext() if train else torch.no_grad()
     with context:
         y = net(x)
-    return y.numpy()  #! numpy
+    return y.numpy()
 === exit stack | ExitStack.enter_context is not followed
 with contextlib.ExitStack() as stack:
     stack.enter_context(torch.no_grad())

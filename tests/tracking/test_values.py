@@ -220,11 +220,15 @@ def test_a_module_that_may_be_trainable_is():
     assert not join(frozen, trainable).alone
 
 
-@pytest.mark.parametrize("other", [Library("contextlib.nullcontext"), ModeSwitch(GradMode.ON), PLAIN])
-def test_a_mode_that_may_be_on_is_no_mode(other):
+def test_of_two_modes_one_may_be_on():
+    off, on = ModeSwitch(GradMode.OFF), ModeSwitch(GradMode.ON)
+    assert join(off, on) == join(on, off) == on
+
+
+@pytest.mark.parametrize("other", [Library("contextlib.nullcontext"), PLAIN])
+def test_a_mode_beside_none_counts(other):
     off = ModeSwitch(GradMode.OFF)
-    assert join(off, other) != off
-    assert join(other, off) != off
+    assert join(off, other) == join(other, off) == off
 
 
 @pytest.mark.parametrize(
