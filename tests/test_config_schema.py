@@ -41,6 +41,7 @@ note = "keeps"
 direct = true
 deep = false
 levels = "unknown"
+tuple_with = ["return_counts"]
 [[class]]
 names = "lab.nn.* lab.Block"
 kind = "module"

@@ -79,6 +79,9 @@ LOOP = "for x in batches:\n    {kept}\n    net(x).sum().backward()\ntrace({then}
     ],
 )  # fmt: skip
 def test_the_comparison_sees_a_broken_program(kept: str, wrong: str, then: str, shows: str | None) -> None:
-    programs = [training_programs.PRELUDE + LOOP.format(kept=line, then=then) for line in (kept, wrong)]
+    programs = [
+        training_programs.PRELUDE + training_programs.SETUP + LOOP.format(kept=line, then=then)
+        for line in (kept, wrong)
+    ]
     found = broken(*programs)
     assert (found is None) if shows is None else (shows in (found or ""))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 import re
 import sys
+import textwrap
 import warnings
 from types import ModuleType
 from typing import Any
@@ -19,11 +20,13 @@ from typing import Any
 import torch
 
 PRELUDE = """\
-import collections, copy, math
+import collections, copy, dataclasses, functools, io, math
 import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
+from torch.utils.checkpoint import checkpoint
 from outside import call, trace
 
 torch.manual_seed(0)
@@ -37,6 +40,9 @@ class Net(nn.Module):
         self.head = nn.Linear(3, 3)
         self.lstm = nn.LSTM(3, 3)
         self.gru = nn.GRU(3, 3)
+        self.attention = nn.MultiheadAttention(3, 1)
+        self.reader = nn.Sequential(nn.Linear(3, 3), nn.LSTM(3, 3))
+        self.parts = nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 3)])
         self.last = None
         self.seen = []
 
@@ -54,6 +60,20 @@ class Net(nn.Module):
     def named(self, x):
         out = self(x)
         return Output(out, out.square().mean())
+
+    @property
+    def norms(self):
+        return {name: parameter.norm() for name, parameter in self.named_parameters()}
+
+    def chosen(self, x, both=False):
+        out = self(x)
+        return (out, out.sum()) if both else out
+
+    def nested(self, x):
+        return self.table(x), [self.body(x)]
+
+    def through(self, x):
+        return [part(x) for part in self.parts]
 
     def maybe(self, x, step):
         return self(x).mean() if step else None
@@ -76,6 +96,22 @@ class Net(nn.Module):
         self.last = value
         self.seen.append(value)
         return value
+
+
+class Twice(torch.autograd.Function):
+    @staticmethod
+    def forward(context, value):
+        return value.clone(), value.clone()
+
+    @staticmethod
+    def backward(context, one, two):
+        return one + two
+
+
+@dataclasses.dataclass
+class Result:
+    loss: torch.Tensor
+    extra: object = None
 
 
 class Meter:
@@ -121,17 +157,22 @@ net = Net()
 other = Net()
 optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
 batches = [torch.randn(2, 3) for _ in range(4)]
+out = io.StringIO()
+"""
+SETUP = """\
 kept, more, losses = [], [], []
 table, by_step, history, scores = {}, {}, collections.defaultdict(list), collections.defaultdict(list)
 total, best, top, state, carried = 0, None, None, None, None
 running = 0
 meter, gauge, box = Meter(), Meter(), Box()
 """
+SETUP_NAMES = [name for line in SETUP.splitlines() for name in line.partition(" = ")[0].split(", ")]
 KINDS = "tensor scalar tuple dict number none object list".split()
 FORMS: dict[str, str] = {
     "tensor": """
 net(x)|net.body(x)|other(x)|net.quiet(x)|x|x * 2|F.relu(<tensor>)|<tensor> * 0.5|<tensor>.detach()|<tensor>.clone()|<tensor>[0]
-first(<tuple>)|<tuple>[0]|<dict>["out"]|net.lstm(x)[0]|net.gru(x)[1]|call(net, x)|call(net.pair, x)[0]|net.named(x).scores
+first(<tuple>)|<tuple>[0]|<dict>["out"]|net.lstm(x)[0]|net.gru(x)[1]|call(net, x)|net.reader(x)[0]|net.attention(x, x, x)[0]|net.parts[0](x)|net.chosen(x)|Twice.apply(<tensor>)[1]
+Result(<scalar>, <tensor>).extra|checkpoint(net, x, use_reentrant=False)|net.nested(x)[0]["out"]|net.nested(x)[1][0]|call(net.pair, x)[0]|net.named(x).scores
 torch.cat([<tensor>, <tensor>])|<tensor>.softmax(-1)|<tensor>.sort(0)[0]|<list>[0]|scaled(<tensor>)
 <tensor>.split(1)[0]|torch.stack(<list>)|<tensor> + <scalar>|<tensor>.abs()|call(scaled, <tensor>)|<tensor>.view(-1)|next(net.each(x))
 """,
@@ -141,10 +182,14 @@ F.mse_loss(<tensor>, torch.ones(()))|call(net.pair, x)[1]|<scalar>.detach()|<ten
 scaled(<scalar>)|<tensor>.max()|sum([<scalar>, <scalar>])|max(<scalar>, <scalar>)|<scalar>.clone()|call(scaled, <scalar>)
 """,
     "tuple": """
-net.lstm(x)|net.gru(x)|net.pair(x)|call(net.pair, x)|net.named(x)|(<tensor>, <scalar>)|<tensor>.split(1)|<tensor>.sort(0)
+net.reader(x)|net.attention(x, x, x)|net.chosen(x, both=True)|net.chosen(x, True)|Twice.apply(<tensor>)|net.nested(x)
+checkpoint(net.pair, x, use_reentrant=False)|tuple(net.through(x))|<tensor>.unique(return_counts=True)|torch.std_mean(<tensor>)
+net.lstm(x)|net.gru(x)|net.pair(x)|call(net.pair, x)|pad_packed_sequence(pack_sequence([net(x), x]))|(*<list>, <scalar>)
+net.named(x)|(<tensor>, <scalar>)|<tensor>.split(1)|<tensor>.sort(0)
 torch.max(<tensor>, 0)|<tensor>.unbind(0)|tuple(<list>)|net.lstm(x)[1]|torch.chunk(<tensor>, 2)|(<scalar>, <number>)|call(net.lstm, x)
 """,
     "dict": """
+net.norms|functools.partial(net.table, x)()|net.nested(x)[0]|{**net.table(x), "step": step}|dict(zip("ab", <list>))
 net.table(x)|call(net.table, x)|{"out": <tensor>, "mean": <scalar>}|dict(out=<tensor>, loss=<scalar>)
 """,
     "number": """
@@ -154,8 +199,8 @@ net.number(x)|<scalar>.item()|float(<scalar>)|step|len(x)|<tensor>.argmax().item
 net.maybe(x, step)|None|<scalar> if step else None|call(net.maybe, x, step)|table.get("last")|None if step else <tensor>
 <number> if step else <scalar>|top|net.last|box.value
 """,
-    "object": "Box(<tensor>)|Box(<scalar>)|torch.distributions.Normal(<tensor>, 1.0)|Output(<tensor>, <scalar>)",
-    "list": "net.rows(x)|[<tensor>, <tensor>]|list(net.each(x))|[<tensor> for _ in range(2)]|list(<tuple>)|call(net.rows, x)",
+    "object": "Box(<tensor>)|Result(<scalar>)|Result(<scalar>, <tensor>)|pack_sequence([net(x), x])|Box(<scalar>)|torch.distributions.Normal(<tensor>, 1.0)|Output(<tensor>, <scalar>)",
+    "list": "net.through(x)|list(map(net, x))|sorted([<number>, <number>])|list(reversed(<list>))|list(net.norms.values())|net.rows(x)|[<tensor>, <tensor>]|list(net.each(x))|[<tensor> for _ in range(2)]|list(<tuple>)|call(net.rows, x)",
 }
 SINKS = """
 kept.append(<v>)|kept.append((<v>, step))|kept.append({"v": <v>})|kept += [<v>]|table[step] = <v>|table["last"] = <v>
@@ -164,7 +209,7 @@ top = <v>|carried = <v>|table.update(last=<v>)|call(kept.append, <v>)|kept = kep
 """
 SCALAR_SINKS = """
 running += <v>|running = running + <v>|gauge.update(<v>)|kept.append(<v>.cpu())|doubled(kept, <v>)|doubled(more, <v>)|table["sum"] = table.get("sum", 0) + <v>|box.value = 0.9 * (box.value or 0) + <v>
-top = <v> if top is None else min(top, <v>)|history["mean"].append(<v> / 2)|print("loss", <v>, file=out)|trace(f"{<v>:.2f}")|kept.append(float(<v>))
+top = <v> if top is None else min(top, <v>)|history["mean"].append(<v> / 2)|print("loss", <v>, file=out)|trace(format(<v>, ".2f"))|kept.append(float(<v>))
 """
 TENSOR_SINKS = """
 kept.append(<v>.mean(0))|kept.append(<v>.cpu().numpy())|trace(np.asarray(<v>))|table[step] = <v>.flatten()|kept.append(<v>[-1])|top = copy.deepcopy(<v>)
@@ -215,15 +260,26 @@ class Author:
 
     def __init__(self, dice: random.Random) -> None:
         self.dice = dice
-        self.lines: list[str] = [*PRELUDE.split("\n"), "import io", "out = io.StringIO()"]
+        self.lines: list[str] = []
         self.known: dict[str, list[str]] = {}
-        self.indent = 0
         self.fresh = 0
         self.opaque: list[str] = []
 
     def write(self) -> str:
-        self.line("for step, x in enumerate(batches):")
-        self.indent += 1
+        """The program, as a script, a function, a function whose caller uses what it kept, or a class."""
+        ending = self.body()
+        body = indented(self.lines)
+        self.lines = []
+        self.after(ending)
+        self.line("trace([p for p in net.parameters()])")
+        self.line("trace([p.grad for p in net.parameters()])")
+        style = self.dice.choice((script, script, function, returning, trainer))
+        return PRELUDE + style(body, indented(self.lines))
+
+    def body(self) -> str | None:
+        """What is done with a batch; and how the backward after the loop is written, if there is one."""
+        if self.dice.random() < 0.1:
+            self.line("if step == 2:\n    continue")
         for _ in range(self.dice.randint(1, 4)):
             self.value()
         early = self.dice.random() < 0.4
@@ -246,14 +302,10 @@ class Author:
             self.line(carried[1])
         for _ in range(self.dice.randint(1, 3)):
             self.keep()
-        self.indent -= 1
-        self.after(ending if later else None)
-        self.line("trace([p for p in net.parameters()])")
-        self.line("trace([p.grad for p in net.parameters()])")
-        return "\n".join(self.lines) + "\n"
+        return ending if later else None
 
     def line(self, text: str) -> None:
-        self.lines += ["    " * self.indent + part for part in text.split("\n")]
+        self.lines += text.split("\n")
 
     def step(self) -> None:
         if self.dice.random() < 0.2:
@@ -304,6 +356,9 @@ class Author:
         if self.is_opaque(value):
             forms = [form for form in forms if not any(own in form for own in OWN_FUNCTIONS)]
         text = self.dice.choice(forms).replace("<v>", enclosed(value))
+        if self.dice.random() < 0.1:
+            self.line("with torch.no_grad():\n    " + text)
+            return
         if self.dice.random() < 0.2:
             condition = self.dice.choice(("step", "step % 2 == 0", "loss > 0", "top is None"))
             self.line(
@@ -326,6 +381,41 @@ class Author:
             while f"<{inner}>" in text:
                 text = text.replace(f"<{inner}>", enclosed(self.expression(inner, depth + 1)), 1)
         return text
+
+
+def indented(lines: list[str], depth: int = 1) -> str:
+    return "".join("    " * depth + line + "\n" for line in lines)
+
+
+def _block(text: str, depth: int) -> str:
+    return indented(text.rstrip("\n").split("\n"), depth)
+
+
+def script(body: str, after: str) -> str:
+    return SETUP + "for step, x in enumerate(batches):\n" + body + textwrap.dedent(after)
+
+
+def function(body: str, after: str) -> str:
+    setup = _block(SETUP, 1)
+    return f"def train():\n{setup}    for step, x in enumerate(batches):\n{_block(body, 1)}{after}\ntrain()\n"
+
+
+def returning(body: str, after: str) -> str:
+    names = ", ".join(SETUP_NAMES)
+    loop = f"{_block(SETUP, 1)}    for step, x in enumerate(batches):\n{_block(body, 1)}    return {names}\n"
+    return f"def train():\n{loop}\n{names} = train()\n{textwrap.dedent(after)}"
+
+
+def trainer(body: str, after: str) -> str:
+    """What the loop keeps are attributes; a batch is a method of its own."""
+    own = re.compile(rf"(?<![\w.'\"])({'|'.join(SETUP_NAMES)})\b(?!['\"(]|=(?!=))")
+    setup, step, end = (own.sub(r"self.\1", text) for text in (SETUP, body, after))
+    return (
+        f"class Trainer:\n    def __init__(self):\n{_block(setup, 2)}\n"
+        f"    def step(self, step, x):\n{_block(step.replace('continue', 'return'), 1)}\n"
+        f"    def fit(self):\n        for step, x in enumerate(batches):\n            self.step(step, x)\n"
+        f"        self.finish()\n\n    def finish(self):\n{_block(end, 1)}\nTrainer().fit()\n"
+    )
 
 
 def enclosed(expression: str) -> str:
@@ -374,13 +464,14 @@ def run(source: str) -> Trace:
     outside: Any = ModuleType("outside")
     outside.call = lambda function, *arguments: function(*arguments)
     outside.trace = trace.note
-    sys.modules["outside"] = outside
+    program = ModuleType("program")
+    sys.modules |= {"outside": outside, "program": program}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            exec(compile(source, "program.py", "exec"), {"__name__": "program"})
+            exec(compile(source, "program.py", "exec"), vars(program))
     except Exception as error:
         trace.error = f"{type(error).__name__}: {error}".partition("\n")[0]
     finally:
-        del sys.modules["outside"]
+        del sys.modules["outside"], sys.modules["program"]
     return trace

@@ -45,7 +45,19 @@ SINKS = frozenset(
 KINDS = frozenset({"tensor", "module", "optimizer", "distribution", "metric", "logger", "array", "object"})
 
 _CALL_KEYS = frozenset(
-    ("names", "result", "levels", "sink", "arguments", "unless", "note", "direct", "deep", "target")
+    (
+        "names",
+        "result",
+        "levels",
+        "tuple_with",
+        "sink",
+        "arguments",
+        "unless",
+        "note",
+        "direct",
+        "deep",
+        "target",
+    )
 )
 _CLASS_KEYS = frozenset(
     ("names", "kind", "bases", "parameters", "grad_off", "backward", "call", "levels", "attributes", "target")
@@ -70,7 +82,8 @@ class Call:
     harmless. `direct` says that a tensor given as the argument itself counts, `deep` that tensors inside
     lists, tuples and dicts count. `target` is the argument, by position and by keyword, that a loss compares
     its first one with. `levels` tells how deep the tuples nest that the result's tensors come in: 1 for
-    `torch.split`, 2 for an LSTM, None where a function that is handed in decides.
+    `torch.split`, 2 for an LSTM, None where a function that is handed in decides; a keyword of `tuple_with`
+    that is given as True makes a tuple of the result.
     """
 
     result: Result = "unknown"
@@ -82,6 +95,7 @@ class Call:
     deep: bool = True
     target: tuple[int | str, ...] = ()
     levels: int | None = 0
+    tuple_with: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -304,11 +318,11 @@ class _Reader:
         note = self.text("note") or ""
         direct, deep = self.flag("direct", True), self.flag("deep", True)
         target = self.arguments("target")
-        levels = self.levels()
+        levels, tuple_with = self.levels(), self.texts("tuple_with")
 
         def made(name: str) -> Call:
             looked_at = arguments or (("self",) if name.startswith(_TENSOR) else ("*", "**"))
-            return Call(result, sink, looked_at, unless, note, direct, deep, target, levels)
+            return Call(result, sink, looked_at, unless, note, direct, deep, target, levels, tuple_with)
 
         return {name: made(name) for name in self.names()}
 

@@ -126,7 +126,9 @@ def _module(frame: Frame, name: str, key: int, parameters: bool, arguments: Argu
         and not inner_instances
     ):
         trainable = max(child.trainable for child in inner)
-    child = inner_instances[0] if inner_instances else (inner[0] if inner else None)
+    # Of a sequence's layers the one that gives tuples, if there is one, speaks for all.
+    first = max(inner, key=lambda child: _levels(frame, child) or 0, default=None)
+    child = inner_instances[0] if inner_instances else first
     if frame.analysis.facts.is_frozen(key):
         trainable = Grad.CLEAR
     return Module(name, trainable, key, child if isinstance(child, (Module, Instance)) else None)
@@ -198,7 +200,8 @@ def apply(
         return _array_result(frame, node, name, operands, arguments)
     if call.result == "unknown":
         return methods.call_unknown(frame, node, None, arguments)
-    result = in_tuples(from_result(frame, node, call.result, operands), call.levels)
+    levels = 1 if any(arguments.flag(word) is not False for word in call.tuple_with) else call.levels
+    result = in_tuples(from_result(frame, node, call.result, operands), levels)
     return _finished(frame, node, name, call, arguments, result)
 
 
@@ -381,7 +384,7 @@ def call_module(frame: Frame, node: ast.AST, module: Module, arguments: Argument
 
 
 def _levels(frame: Frame, module: Module) -> int | None:
-    """How deep the tuples nest that a module gives: that of the last layer, of a sequence."""
+    """How deep the tuples nest that a module gives: of a sequence, what its last layer gives."""
     last = module.child if isinstance(module.child, Module) else module
     klass = frame.analysis.models.klass(last.name) if last.name else None
     return klass.levels if klass is not None else 0

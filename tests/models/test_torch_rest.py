@@ -53,7 +53,7 @@ PLAIN = {
 def test_what_gives_no_tensor(name):
     assert not any(isinstance(leaf, bool) for leaf in flat(outcome(PLAIN[name]())) if leaf is True)
     assert MODELS.call(name).result == ("number" if name.endswith("get_scale") else "plain")
-    assert MODELS.call(name).sink is None
+    assert MODELS.call(name).sink in (None, "scalar")
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -150,6 +150,38 @@ STRUCTURES = {
 def test_what_decides_by_what_it_is_given_whether_it_gives_a_tuple(name):
     assert isinstance(STRUCTURES[name](), tuple)
     assert MODELS.call(name).levels is None
+
+
+OPTIONS = {
+    "torch.unique": lambda **options: torch.unique(t(3), **options),
+    "torch.unique_consecutive": lambda **options: torch.unique_consecutive(t(3), **options),
+    "torch.Tensor.unique": lambda **options: t(3).unique(**options),
+    "torch.Tensor.unique_consecutive": lambda **options: t(3).unique_consecutive(**options),
+    "torch.nn.functional.max_pool1d": lambda **options: F.max_pool1d(t(1, 4), 2, **options),
+    "torch.nn.functional.max_pool2d": lambda **options: F.max_pool2d(t(1, 4, 4), 2, **options),
+    "torch.nn.functional.max_pool3d": lambda **options: F.max_pool3d(t(1, 4, 4, 4), 2, **options),
+    "torch.nn.functional.adaptive_max_pool1d": lambda **options: F.adaptive_max_pool1d(t(1, 4), 2, **options),
+    "torch.nn.functional.adaptive_max_pool2d": lambda **options: F.adaptive_max_pool2d(
+        t(1, 4, 4), 2, **options
+    ),
+    "torch.nn.functional.adaptive_max_pool3d": lambda **options: F.adaptive_max_pool3d(
+        t(1, 4, 4, 4), 2, **options
+    ),
+    "torch.nn.functional.fractional_max_pool2d": lambda **options: F.fractional_max_pool2d(
+        t(1, 4, 4), 2, output_size=2, **options
+    ),
+    "torch.nn.functional.fractional_max_pool3d": lambda **options: F.fractional_max_pool3d(
+        t(1, 4, 4, 4), 2, output_size=2, **options
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_options_that_make_a_tuple_of_the_result(name):
+    assert not isinstance(OPTIONS[name](), tuple)
+    model = MODELS.call(name)
+    assert model.tuple_with
+    assert all(isinstance(OPTIONS[name](**{word: True}), tuple) for word in model.tuple_with)
 
 
 def test_functional_calls():
