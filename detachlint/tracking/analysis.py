@@ -17,7 +17,7 @@ from detachlint.tracking.environment import State, Switch
 from detachlint.tracking.events import Event, Note
 from detachlint.tracking.facts import Facts
 from detachlint.tracking.fates import Fates
-from detachlint.tracking.places import OUTSIDE, Keys, Place
+from detachlint.tracking.places import OUTSIDE, PARAMETERS, Keys, Place
 from detachlint.tracking.values import (
     Doubt,
     Function,
@@ -116,6 +116,10 @@ class Analysis:
             origin = Origin(note.path, note.node, note.text)
             doubt = Doubt.NONE if key in self.facts.single else Doubt.STRUCTURE
             return Tensor(Grad.TRACKS, origin, lineage, doubt=doubt)
+        note = self.facts.weights.get(key)
+        if note is not None:
+            made = Lineage(self.keys(PARAMETERS, key))
+            return Tensor(Grad.TRACKS, Origin(note.path, note.node, note.text), made, leaf=True)
         if key in self.facts.modules:
             trainable = Grad.CLEAR if self.facts.is_frozen(key) else Grad.TRACKS
             return Module("", trainable, key)

@@ -38,12 +38,16 @@ class Facts:
 
     Of the `modules` those are `inferred` of which nothing but a backward says that they are networks. What
     is `single` is one tensor, and no tuple or dict of them: a backward was called on it, or it was added up.
+    The `weights` are parameters: their `data` is exchanged. `weights_in` says where in what a function takes
+    there are such.
     """
 
     keys: Keys
     tracking: dict[int, Note] = field(default_factory=dict)
     single: dict[int, None] = field(default_factory=dict)
     parts: dict[int, dict[str, Note]] = field(default_factory=dict)
+    weights: dict[int, Note] = field(default_factory=dict)
+    weights_in: dict[int, dict[tuple[tuple[str, str], ...], Note]] = field(default_factory=dict)
     modules: dict[int, Note] = field(default_factory=dict)
     differentiable: dict[int, Note] = field(default_factory=dict)
     inferred: dict[int, None] = field(default_factory=dict)
@@ -59,6 +63,7 @@ class Facts:
             self.tracking,
             self.single,
             self.parts,
+            self.weights,
             self.modules,
             self.differentiable,
             self.frozen,

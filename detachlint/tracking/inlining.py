@@ -281,6 +281,8 @@ def _entered(
 ) -> Value:
     lineage = lineage_of(value)
     definition = inner.definition
+    if isinstance(value, Unknown):
+        _learn_weights(inner, value, parameter)
     if not isinstance(node, ast.Call) or expression is None or _is_own(inner):
         return value
     assert definition is not None
@@ -303,6 +305,16 @@ def _entered(
             if held is not None:
                 inner.put(place, _entered(inner, node, held, expression, parameter))
     return value
+
+
+def _learn_weights(inner: Frame, value: Unknown, parameter: ast.arg) -> None:
+    """The function takes parameters, as it uses them: such are what it is given."""
+    keys, facts = inner.analysis.keys, inner.analysis.facts
+    for path, note in facts.weights_in.get(keys("arg", parameter), {}).items() if facts.weights_in else ():
+        key = value.key
+        for kind, offset in path:
+            key = keys(kind, key, offset)
+        facts.weights.setdefault(key, note)
 
 
 # A display is made for this call: nobody else holds it.

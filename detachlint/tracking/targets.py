@@ -110,8 +110,39 @@ def _assign_attribute(frame: Frame, target: ast.Attribute, value: Value) -> None
     if target.attr == "grad":
         feeding.handled(frame, base)
     if target.attr in ("data", "grad") and isinstance(base, (Tensor, Unknown)):
+        if target.attr == "data" and isinstance(base, Unknown):
+            _exchange(frame, target, base)
         return
     store_attribute(frame, target, base, target.attr, value)
+
+
+def _exchange(frame: Frame, target: ast.Attribute, base: Unknown) -> None:
+    """`for p in self.parameters: p.data = other.data`: only of a parameter the data alone is exchanged."""
+    statement = frame.statement
+    written = statement.value if isinstance(statement, ast.Assign) else None
+    if written is None or not isinstance(target.value, ast.Name) or base.key < 0:
+        return
+    reads_data = any(isinstance(part, ast.Attribute) and part.attr == "data" for part in ast.walk(written))
+    root, path = _way_to(frame, base.key)
+    # A loop gives it, or a loop's row has it as an item.
+    if reads_data and any(kind == "element" for kind, _ in path):
+        note = frame.note(
+            target, f"`{ast.unparse(target)}` is exchanged: it is a parameter, which requires grad"
+        )
+        facts = frame.analysis.facts
+        facts.weights.setdefault(base.key, note)
+        facts.weights_in.setdefault(root, {}).setdefault(path, note)
+
+
+def _way_to(frame: Frame, key: int) -> tuple[int, tuple[tuple[str, str], ...]]:
+    """What something is an item of an item of, and the way there."""
+    path: list[tuple[str, str]] = []
+    kind, *rest = frame.analysis.keys.thing(key)
+    while kind in ("part", "element") and isinstance(rest[0], int) and str(rest[1])[0] == "[":
+        path.insert(0, (str(kind), str(rest[1])))
+        key = rest[0]
+        kind, *rest = frame.analysis.keys.thing(key)
+    return key, tuple(path)
 
 
 def _switch_grad(frame: Frame, target: ast.Attribute, base: Value, value: Value) -> None:
