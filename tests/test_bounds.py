@@ -1,5 +1,7 @@
 """What one file may cost: time, depth and size are bounded, and the bound is named with the file."""
 
+import ast
+import itertools
 import os
 import signal
 import subprocess
@@ -11,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from detachlint import linter as rooms
-from detachlint import parallel, rulebook, sources
+from detachlint import models, parallel, rulebook, sources, tracking
 from detachlint.bounds import MAX_BYTES, MAX_DEPTH, OutOfTime, deep_calls, time_bound
 from detachlint.config import Settings
 from detachlint.linter import Linter, Outcome
 from detachlint.sources import Screened, Source, SourceError
+from detachlint.tracking import interpreter
 
 ROOT = Path(__file__).parent.parent
 
@@ -217,6 +220,26 @@ def test_memory_stays_bounded():
     )
     run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert int(run.stdout) < 600_000  # kilobytes, at a fifth of the bound
+
+
+# --- the tracker's rounds -------------------------------------------------------------------------
+
+LOOP = "import torch\nw = torch.ones(3, requires_grad=True)\nfor x in range(3):\n    w = w * x\n"
+
+
+def test_rounds_over_a_file_end_where_there_is_always_something_new(monkeypatch):
+    learnt = itertools.count()
+    monkeypatch.setattr(tracking.Facts, "size", lambda facts: next(learnt))
+    with time_bound(5.0):
+        tracking.track("x.py", LOOP, ast.parse(LOOP), models.load())
+
+
+def test_rounds_of_a_loop_end_where_no_state_is_like_the_one_before(monkeypatch):
+    compared = []
+    monkeypatch.setattr(interpreter, "same", lambda *states: compared.append(states))
+    with time_bound(5.0):
+        tracking.track("x.py", LOOP, ast.parse(LOOP), models.load())
+    assert compared
 
 
 # --- workers --------------------------------------------------------------------------------------

@@ -79,6 +79,8 @@ TEXTS = [
     ("x = (a + b) * c", "a + b", "x = (a + b).detach() * c"),
     ("x = (a + b for a in c)", "a + b", "x = ((a + b).detach() for a in c)"),
     ("x = f(  # =(\n    a + b\n)", "a + b", "x = f(  # =(\n    (a + b).detach()\n)"),
+    ("x = f \\\n  (a + b)", "a + b", "x = f \\\n  ((a + b).detach())"),
+    ("x = (\\\n  a + b)", "a + b", "x = (\\\n  a + b).detach()"),
     ("x = f(g  # =\n    (a + b))", "a + b", "x = f(g  # =\n    ((a + b).detach()))"),
     # places
     ("f(*xs)", "xs", "f(*xs.detach())"),
@@ -190,6 +192,15 @@ def test_parts_of_an_f_string_are_detached_in_place_or_refused(source: str) -> N
         assert inserted_calls(ast.parse(source), ast.parse(new)) in (1, None)
         if sys.version_info >= (3, 12):
             assert inserted_calls(ast.parse(source), ast.parse(new)) == 1
+
+
+@pytest.mark.parametrize("expression", ["a + b", "a", "-a", "a.b"])
+def test_a_place_that_does_not_fit_the_text_is_refused(expression: str) -> None:
+    """What Python before 3.12 says of the parts of an f-string: rows and columns of another text."""
+    node = named(f"f({expression})", expression)
+    for source in ("f( x - y )", f"g(1, {expression})", "f(xxxxxxxx)", "f('aaaaaa')"):
+        with pytest.raises(NotFixable, match="place"):
+            detach_edits(source, [node])
 
 
 def test_overlapping_replacements_are_refused() -> None:

@@ -231,19 +231,20 @@ def test_fixes_that_spoil_each_other_are_not_tried_for_ever() -> None:
 
 
 def test_rounds_end() -> None:
-    """Each round makes one fix possible and one impossible."""
+    """Each round finds that of all fixes left one can be applied: all would take as many rounds as fixes."""
 
     def lint(source: str) -> list[Finding]:
-        length = source.count("b")
-        found = []
-        for offset in (0, 1):
-            end = Location(1, len(source) + 1)
-            grown = Fix(
-                "safe", f"{length}{offset}", (Edit(Location(1, 1), end, "a  #" + "b" * (length + 1)),)
-            )
-            found.append(Finding("T1", "n", "m", "f", Location(1, 1), end, fix=grown))
-        return found
+        end = Location(1, len(source) + 1)
+        shorter = (Edit(Location(1, 1), end, source[:-1]),)
+        return [
+            Finding("T1", "n", "m", "f", Location(1, 1), end, fix=Fix("safe", str(number), shorter))
+            for number in range(source.count("b"))
+        ]
 
-    result = repair("a  #b", [f.fix for f in lint("a  #b") if f.fix], lint)
-    assert result.source.startswith("a  #b")
-    assert len(result.source) < 20
+    source = "a  #" + "b" * 9
+    result = repair(source, [f.fix for f in lint(source) if f.fix], lint)
+    assert result.source == "a  #" + "b" * 5
+    assert len(result.applied) == 4
+    assert "too many fixes of this file spoil each other to try them all" in {
+        refusal.reason for refusal in result.refused
+    }

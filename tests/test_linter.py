@@ -61,6 +61,13 @@ def test_what_cannot_be_detached_says_why(book):
     assert "tuple" in finding.unfixable
 
 
+@pytest.mark.parametrize("use", ["total_seen(**out)", "print(out['loss'])", "assert isinstance(out, dict)"])
+def test_what_is_used_like_a_container_has_no_fix(book, use):
+    finding = make(book).lint(Source("x.py", f"total += out\n{use}\n"))[0]
+    assert finding.fix is None
+    assert "`out` is used like a container" in finding.unfixable
+
+
 def test_a_long_value_is_cut_in_the_message(book):
     finding = make(book, "DTL101").lint(Source("x.py", f"{'very_' * 40}long.numpy()\n"))[0]
     assert len(finding.message) < 200
