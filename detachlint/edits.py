@@ -240,16 +240,14 @@ def apply_edits(source: str, edits: Iterable[Edit]) -> str:
 
 def _in_order(text: _Text, edits: Iterable[Edit]) -> list[tuple[int, int, str]]:
     """Edits as offsets, sorted by place; at one place the closing of inner expressions comes first."""
-    keyed: list[tuple[int, int, int, tuple[int, int, str]]] = []
-    for unit in dict.fromkeys(_units(edits)):
-        opened = text.offset(unit[0].location)
-        for edit in unit:
-            start, end = text.offset(edit.location), text.offset(edit.end_location)
-            # At one place: `.detach()` of an inner name, then the closings from the inside out, then
-            # openings, then whatever replaces the text that follows.
-            rank = 1 if edit.content == _CLOSE else 0 if edit.content == _CALL else 2 if start == end else 3
-            keyed.append((start, rank, -opened, (start, end, edit.content)))
-    return [change for *_, change in sorted(keyed)]
+    keyed: list[tuple[int, int, int, str]] = []
+    for edit in (edit for unit in dict.fromkeys(_units(edits)) for edit in unit):
+        start, end = text.offset(edit.location), text.offset(edit.end_location)
+        # At one place: `.detach()` of an inner name, then the closings (which are all alike), then
+        # openings, then whatever replaces the text that follows.
+        rank = 1 if edit.content == _CLOSE else 0 if edit.content == _CALL else 2 if start == end else 3
+        keyed.append((start, rank, end, edit.content))
+    return [(start, end, content) for start, _, end, content in sorted(keyed)]
 
 
 def _units(edits: Iterable[Edit]) -> Iterator[tuple[Edit, ...]]:
