@@ -298,6 +298,50 @@ def test_a_cache_that_leads_elsewhere_is_not_followed(tmp_path):
     assert list((tmp_path / "precious").iterdir()) == []
 
 
+def test_results_behind_a_link_are_not_read(tmp_path, tracked):
+    cold = lint()
+    folder().rename(tmp_path / "elsewhere")
+    folder().symlink_to(tmp_path / "elsewhere")
+    tracked.clear()
+    assert lint() == cold
+    assert sorted(tracked) == ["alone.py", "helper.py", "user.py"]
+
+
+def test_a_result_that_is_a_link_is_replaced_and_not_followed(tmp_path):
+    cold = lint()
+    (file,) = results()
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    file.unlink()
+    file.symlink_to(precious)
+    assert lint() == cold
+    assert precious.read_text() == "mine"
+    assert not file.is_symlink()
+
+
+def test_results_are_written_whole_or_not_at_all(monkeypatch):
+    lint()
+    (file,) = results()
+    before = file.read_bytes()
+    write("helper.py", CUTTING)
+
+    def refuse(*arguments):
+        raise OSError("no room")
+
+    monkeypatch.setattr(cache.os, "replace", refuse)
+    lint()
+    assert file.read_bytes() == before
+    assert not list(folder().glob(".new-*"))
+
+
+def test_a_result_that_is_too_large_is_not_read(monkeypatch, tracked):
+    cold = lint()
+    tracked.clear()
+    monkeypatch.setattr(cache, "_MOST_BYTES", 10)
+    assert lint() == cold
+    assert len(tracked) == 3
+
+
 def test_a_cache_that_is_removed_in_the_middle_of_a_run(monkeypatch):
     cold = lint()
     whole = tracking.track
