@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,6 +70,16 @@ def test_a_file_that_does_not_parse_is_untouched() -> None:
     result = repair("def (", [fix], lambda _: [])
     assert result.source == "def ("
     assert result.refused[0].reason == "the file can't be parsed"
+
+
+@pytest.mark.parametrize("error", [RecursionError, MemoryError, ValueError])
+def test_a_file_that_the_parser_cannot_bear_is_untouched(monkeypatch, error: type[Exception]) -> None:
+    def refuse(source: str) -> None:
+        raise error
+
+    monkeypatch.setattr(ast, "parse", refuse)
+    result = repair("sink(a)", [insertion(1, 7, ".detach()")], lambda _: [])
+    assert [refusal.reason for refusal in result.refused] == ["the file can't be parsed"]
 
 
 def insertion(row: int, column: int, content: str) -> Fix:

@@ -15,7 +15,7 @@ import pytest
 from command import BAD, ENVIRONMENT, MENDED, TRACKED, complaints, run
 from pathspec import GitIgnoreSpec
 
-from detachlint import patterns
+from detachlint import config, patterns
 from detachlint.config import ConfigError, load
 from detachlint.sources import SourceError, Walk, read, screen
 
@@ -58,6 +58,18 @@ def test_special_files_in_the_place_of_configs_and_ignore_files_are_passed_by(tm
     (tmp_path / "sub" / "pyproject.toml").symlink_to("pyproject.toml")
     (tmp_path / "sub" / "a.py").write_text(BAD)
     done = run("sub", cwd=tmp_path, timeout=200)
+    assert (done.returncode, complaints(done)) == (1, [])
+
+
+@POSIX
+def test_ignore_files_that_are_pipes_are_never_waited_for(tmp_path):
+    """Both that of a folder which is walked and that above it."""
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "sub").mkdir()
+    os.mkfifo(tmp_path / ".gitignore")
+    os.mkfifo(tmp_path / "sub" / ".gitignore")
+    (tmp_path / "sub" / "a.py").write_text(BAD)
+    done = run("sub", cwd=tmp_path, timeout=100)
     assert (done.returncode, complaints(done)) == (1, [])
 
 
@@ -195,6 +207,14 @@ def test_a_config_that_is_a_bomb_is_one_line(tmp_path, table):
     assert time.process_time() - began < 10
     assert "pyproject.toml" in str(error.value)
     assert len(str(error.value)) < 500
+
+
+def test_a_config_that_takes_too_long_to_read_is_one_line(tmp_path, monkeypatch):
+    """However fast the reader of TOML is by now: what is bounded is its time."""
+    monkeypatch.setattr(config, "_MOST_SECONDS", 0.01)
+    (tmp_path / "pyproject.toml").write_text("[tool.detachlint]\nexclude = [" + '"a",' * 240_000 + "]\n")
+    with pytest.raises(ConfigError, match=r"pyproject\.toml: takes more than 0\.01 seconds to read"):
+        load([str(tmp_path)])
 
 
 def test_patterns_that_try_all_ways_are_matched_at_once(tmp_path):

@@ -121,6 +121,16 @@ def test_what_cannot_be_parsed_is_one_clear_line(book, text, words):
     assert len(outcome.error) < 300
 
 
+@pytest.mark.parametrize("error", [RecursionError, MemoryError])
+def test_what_is_too_deep_for_the_parser_is_no_error_of_the_program(book, monkeypatch, error):
+    def refuse(text):
+        raise error
+
+    monkeypatch.setattr(rooms.ast, "parse", refuse)
+    outcome = make(book).outcome_of(Source("x.py", "x = 1\n"))
+    assert outcome.error == "x.py: cannot be parsed: nested too deeply for Python's parser"
+
+
 def test_an_error_of_the_program_is_told_with_the_file_and_where_to_report_it(book):
     outcome = make(book).outcome_of(Source("dir/x.py", "crash = 1\n"))
     assert outcome.error.startswith(
