@@ -46,6 +46,18 @@ def backward(
             spend(lineage_of(leaf), frame.live, frame.analysis.facts, until)
 
 
+def is_home_made(tree: ast.Module) -> bool:
+    """Whether a file differentiates by itself: it has a class with a `backward`, and torch is not there."""
+    classes = [part for part in tree.body if isinstance(part, ast.ClassDef)]
+    methods = [part for klass in classes for part in klass.body if isinstance(part, ast.FunctionDef)]
+    if not any(method.name == "backward" and not method.decorator_list for method in methods):
+        return False
+    imports = [part for part in ast.walk(tree) if isinstance(part, (ast.Import, ast.ImportFrom))]
+    roots = {alias.name.partition(".")[0] for part in imports for alias in part.names}
+    roots |= {(part.module or "").partition(".")[0] for part in imports if isinstance(part, ast.ImportFrom)}
+    return not roots & {"torch", "accelerate", "lightning", "pytorch_lightning", "deepspeed"}
+
+
 def _settle(frame: Frame, value: Value) -> None:
     """What is backpropagated is a tensor, and so is what it was made of: `_, loss = net(x, y)`."""
     if not isinstance(value, Tensor):

@@ -304,8 +304,8 @@ def comprehension(frame: Frame, node: ast.expr, body: ast.expr, value: Value, pl
     statement = frame.statement
     if not isinstance(statement, (ast.Assign, ast.AnnAssign, ast.Return)) or statement.value is not node:
         return
-    if _was_kept(lineage_of(value)):
-        return
+    if _was_kept(lineage_of(value)) or is_weight(frame, lineage_of(value)):
+        return  # what is made of each parameter by itself is as much as there are parameters
     keep(frame, node, "collect", "the comprehension", value, body, place, frame.depth, read=True)
 
 

@@ -444,6 +444,8 @@ def _unknown_method(frame: Frame, node: ast.AST, receiver: Unknown, name: str, a
             if name != "state_dict"
             else Sequence(CLEAR)
         )
+    if name == "backward" and backward.is_home_made(frame.module.tree):
+        return call_unknown(frame, node, None, arguments)
     if name == "backward":
         target = arguments.positional[0] if _is_loss(arguments) else receiver
         backward.backward(frame, node, target, arguments)

@@ -680,6 +680,11 @@ for _ in range(3):
     kept.append(y)  #! collect
     z.detach_()
 print(kept[0].norm().item())
+=== what is made of each parameter is as much as there are parameters
+def flat(model):
+    rows = [(name, p.view(-1)) for name, p in model.named_parameters()]
+    return rows
+print([(name, row.mean().item()) for name, row in flat(net)])
 === what has no data is no tensor
 def show(rows):
     rows = rows.data if hasattr(rows, "data") else rows
