@@ -40,6 +40,7 @@ class Facts:
     is `single` is one tensor, and no tuple or dict of them: a backward was called on it, or it was added up.
     The `weights` are parameters: their `data` is exchanged. `weights_in` says where in what a function takes
     there are such.
+    A network that is `handed_over` was given to a function out of sight for what this does to it.
     """
 
     keys: Keys
@@ -52,6 +53,7 @@ class Facts:
     differentiable: dict[int, Note] = field(default_factory=dict)
     inferred: dict[int, None] = field(default_factory=dict)
     frozen: dict[int, None] = field(default_factory=dict)
+    handed_over: dict[int, None] = field(default_factory=dict)
     thawed: dict[int, None] = field(default_factory=dict)
     objects: dict[int, None] = field(default_factory=dict)
     called_in: dict[int, set[GradMode]] = field(default_factory=dict)

@@ -191,7 +191,8 @@ def _networks(lineage: Lineage) -> frozenset[int]:
 
 def _tell(frame: Frame, waiting: Pending, owners: frozenset[int], sink: str) -> None:
     """Report the networks of these owners that were fed into the one that was stepped."""
-    left_out = owners - waiting.stepped - frame.analysis.facts.frozen.keys()
+    facts = frame.analysis.facts
+    left_out = owners - waiting.stepped - facts.frozen.keys() - facts.handed_over.keys()
     if left_out and not waiting.lost:
         for feed in _feeds(frame, waiting, left_out):
             shared = sink == "stale" or _is_shared(frame, waiting, feed)

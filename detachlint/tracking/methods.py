@@ -529,6 +529,8 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
     values = arguments.values()
     library.escape(frame, node, values)
     call_back(frame, node, values)
+    if isinstance(frame.statement, ast.Expr) and frame.statement.value is node:
+        _hand_over(frame, values)
     if frame.live.mode is not GradMode.ON:
         return Unknown(frame.analysis.keys("call without grad", node))
     leaves = [leaf for value in values for leaf in expressions.flatten(frame, value)]
@@ -545,6 +547,15 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
         tracking = [leaf for leaf in leaves if tracks(leaf)]
         return expressions.derive(frame, node, tracking, doubt=Doubt.STRUCTURE)
     return frame.analysis.unknown(key, lineage)
+
+
+def _hand_over(frame: Frame, values: list[Value]) -> None:
+    """`freeze(net)`: what is called for no result does something to the network that it gets."""
+    for value in values:
+        if isinstance(value, Module):
+            frame.analysis.facts.handed_over[value.key] = None
+        elif isinstance(value, Instance) and value.klass.is_module:
+            frame.analysis.facts.handed_over.update(dict.fromkeys(value.sites))
 
 
 def call_back(frame: Frame, node: ast.AST, values: list[Value]) -> None:

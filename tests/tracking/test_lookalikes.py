@@ -685,6 +685,20 @@ def flat(model):
     rows = [(name, p.view(-1)) for name, p in model.named_parameters()]
     return rows
 print([(name, row.mean().item()) for name, row in flat(net)])
+=== what a network out of sight was handed to a function for, nobody knows
+import somewhere
+body, head = nn.Linear(4, 4), nn.Linear(4, 1)
+somewhere.freeze(body)
+alone = torch.optim.SGD(head.parameters(), lr=0.1)
+whole = torch.optim.SGD([*head.parameters(), *body.parameters()], lr=0.1)
+for _ in range(3):
+    y = body(x)
+    alone.zero_grad()
+    head(y).sum().backward()
+    alone.step()
+    whole.zero_grad()
+    head(body(x)).sum().backward()
+    whole.step()
 === what has no data is no tensor
 def show(rows):
     rows = rows.data if hasattr(rows, "data") else rows
