@@ -99,7 +99,7 @@ class Source:
 def read_bytes(filename: str) -> bytes:
     """The bytes of a file, or an error that says what is the matter with it."""
     try:
-        with _opened(filename) as file:
+        with opened(filename) as file:
             data = file.read(_most_bytes(filename) + 1)
     except (OSError, ValueError) as error:
         raise SourceError(filename, f"cannot be read: {_reason(error)}") from error
@@ -112,7 +112,7 @@ def _most_bytes(filename: str) -> int:
     return MAX_NOTEBOOK_BYTES if filename.endswith(NOTEBOOK) else MAX_BYTES
 
 
-def _opened(filename: str) -> IO[bytes]:
+def opened(filename: str) -> IO[bytes]:
     """A file opened for reading, if it is one: a pipe would wait for its writer, a device never end."""
     file = open(filename, "rb", opener=_open_without_waiting)  # noqa: SIM115 - the caller closes it
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -210,7 +210,7 @@ def screen(files: Iterable[str]) -> Screened:
 def _size_if_worth(filename: str) -> int:
     """The size of a file that is worth parsing, 0 for others; an error for one too large to be parsed."""
     try:
-        with _opened(filename) as file:
+        with opened(filename) as file:
             data = file.read(_most_bytes(filename))
             worth, rest = is_worth_parsing(data), file.read(_PIECE)
             more = bool(rest)

@@ -83,6 +83,22 @@ def test_a_special_file_in_the_place_of_a_module_is_passed_by(tmp_path):
 
 
 @POSIX
+def test_special_files_among_those_that_may_call_a_function_are_passed_by(tmp_path):
+    """All files of the project are asked who calls a function that gives back what it keeps."""
+    (tmp_path / "pyproject.toml").touch()
+    os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / "endless.py").symlink_to("/dev/zero")
+    program = (
+        "import torch\nfrom torch import nn\n\n\ndef train(net, optimizer, batches):\n    total = 0\n"
+        "    for batch in batches:\n        loss = net(batch).sum()\n        loss.backward()\n        optimizer.step()\n"
+        "        total += loss\n    return total\n"
+    )
+    (tmp_path / "a.py").write_text(program)
+    (tmp_path / "b.py").write_text("from a import train\nprint(train(net, optimizer, batches).item())\n")
+    assert run("a.py", cwd=tmp_path, timeout=100).returncode == 1
+
+
+@POSIX
 @pytest.mark.skipif(sys.platform == "darwin", reason="names are Unicode there")
 def test_names_with_line_ends_and_bytes_that_are_no_text(tmp_path):
     folder = os.fsencode(tmp_path)

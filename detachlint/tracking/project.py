@@ -25,6 +25,7 @@ from typing import TypeAlias
 
 from detachlint.digests import digest, digest_of
 from detachlint.findings import Answer, Question
+from detachlint.sources import opened
 
 # An imported name -> the files that import it, with the dots and the module it is imported from.
 Index: TypeAlias = dict[str, list[tuple[Path, int, str]]]
@@ -201,8 +202,11 @@ def _text(path: Path | None) -> str | None:
 
 
 def _read(path: Path) -> bytes:
-    """A file's bytes, and no more of them than tell that it is too large: some have more than memory has."""
-    with path.open("rb") as file:
+    """A file's bytes, and no more of them than tell that it is too large: some have more than memory has.
+
+    Raises OSError, of what is no regular file, too: a pipe would wait for its writer.
+    """
+    with opened(str(path)) as file:
         return file.read(_LARGEST + 1)
 
 
