@@ -77,8 +77,9 @@ def test_a_file_that_the_parser_cannot_bear_is_untouched(monkeypatch, error: typ
     def refuse(source: str) -> None:
         raise error
 
-    monkeypatch.setattr(ast, "parse", refuse)
-    result = repair("sink(a)", [insertion(1, 7, ".detach()")], lambda _: [])
+    with monkeypatch.context() as patch:  # pytest parses too, to tell of a failure
+        patch.setattr(ast, "parse", refuse)
+        result = repair("sink(a)", [insertion(1, 7, ".detach()")], lambda _: [])
     assert [refusal.reason for refusal in result.refused] == ["the file can't be parsed"]
 
 

@@ -218,6 +218,23 @@ def test_what_a_killed_writer_left_is_swept_away(tmp_path: Path, stop: str) -> N
     assert only(tmp_path) == ["a.py"]
 
 
+def test_where_files_cannot_be_locked_only_what_is_old_is_swept_away(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(writing, "_lock", lambda handle, wait=True: False)
+    for name in (".detachlint-new.tmp", ".detachlint-old.tmp"):
+        (tmp_path / name).touch()
+    os.utime(tmp_path / ".detachlint-old.tmp", (1, 1))
+    sweep([str(tmp_path / "a.py")])
+    assert only(tmp_path) == [".detachlint-new.tmp"]
+
+
+@POSIX
+def test_a_link_that_is_named_like_a_temporary_file_is_none(tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+    (tmp_path / ".detachlint-x.tmp").symlink_to(tmp_path / "mine")
+    sweep([str(tmp_path / "a.py")])
+    assert only(tmp_path) == [".detachlint-x.tmp", "mine"]
+
+
 @POSIX
 def test_what_a_writer_at_work_holds_is_left_and_what_is_linked_to_is_looked_beside(tmp_path: Path) -> None:
     far = tmp_path / "far"

@@ -126,8 +126,9 @@ def test_what_is_too_deep_for_the_parser_is_no_error_of_the_program(book, monkey
     def refuse(text):
         raise error
 
-    monkeypatch.setattr(rooms.ast, "parse", refuse)
-    outcome = make(book).outcome_of(Source("x.py", "x = 1\n"))
+    with monkeypatch.context() as patch:  # pytest parses too, to tell of a failure
+        patch.setattr(rooms.ast, "parse", refuse)
+        outcome = make(book).outcome_of(Source("x.py", "x = 1\n"))
     assert outcome.error == "x.py: cannot be parsed: nested too deeply for Python's parser"
 
 
