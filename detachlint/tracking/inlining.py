@@ -11,7 +11,16 @@ import ast
 from collections.abc import Hashable
 from dataclasses import replace
 
-from detachlint.tracking import classes, containers, expressions, interpreter, library, methods, modes
+from detachlint.tracking import (
+    classes,
+    containers,
+    expressions,
+    feeding,
+    interpreter,
+    library,
+    methods,
+    modes,
+)
 from detachlint.tracking.analysis import MAX_DEPTH, MAX_DEPTH_ELSEWHERE, Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.definitions import FunctionDefinition
@@ -67,10 +76,14 @@ def call_function(frame: Frame, node: ast.AST, function: Function, arguments: Ar
 
 
 def _lose_sight(frame: Frame, node: ast.AST, receiver: Value | None) -> None:
-    """A method that is not interpreted any more may have given its object's attributes new values."""
+    """A method that is not interpreted any more may have given its object's attributes new values.
+
+    It may have stepped its optimizers, too, or set their gradients to zero.
+    """
     for site in receiver.sites if isinstance(receiver, Instance) else ():
         for offset in frame.analysis.offsets_of(site):
             held = frame.get((site, offset))
+            feeding.lost(frame, [held] if held is not None else [])
             if isinstance(held, Tensor) and not held.leaf:
                 frame.put((site, offset), Unknown(frame.analysis.keys("unseen", node, offset), held.lineage))
 
