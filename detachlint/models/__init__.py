@@ -33,7 +33,7 @@ Result: TypeAlias = "str | tuple[str, ...]"
 
 RESULTS = frozenset(
     {
-        *("derived", "view", "same", "into", "cut", "fresh", "leaf", "reduce", "pair", "backward"),
+        *("derived", "view", "same", "into", "cut", "fresh", "leaf", "reduce", "pair", "packed", "backward"),
         *("number", "text", "none", "plain", "unknown", "argument", "arguments"),
         *("parameters", "named_parameters", "state", "module"),
         *("grad-off", "grad-on", "grad-never", "grad-argument"),

@@ -145,10 +145,14 @@ class Analysis:
 
 @dataclass(slots=True)
 class Loop:
-    """A loop that runs: the states with which its body is left early, and the mode in which it is entered."""
+    """A loop that runs: the states with which its body is left early, and the mode in which it is entered.
+
+    `trained` tells how many calls that train had been seen before.
+    """
 
     mode: GradMode = GradMode.ON
     node: ast.AST | None = None
+    trained: int = 0
     breaks: list[State] = field(default_factory=list)
     continues: list[State] = field(default_factory=list)
 

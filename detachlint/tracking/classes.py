@@ -25,6 +25,7 @@ from detachlint.tracking.values import (
     PLAIN,
     Class,
     Container,
+    Doubt,
     Function,
     Grad,
     GradMode,
@@ -200,6 +201,8 @@ def _tensor_attribute(frame: Frame, base: Tensor, name: str, node: ast.AST) -> V
     models = frame.analysis.models
     if name == "grad":
         feeding.handled(frame, base)
+    if Doubt.PACKED in base.doubt and name == "data":
+        return expressions.derive(frame, node, [base], view=True)
     result = models.attribute("torch.Tensor", name)
     if result is not None:
         if result == "cut":

@@ -119,7 +119,7 @@ def derive(
 
 def part_of_tensor(frame: Frame, node: ast.AST, base: Tensor, *more: Value) -> Value:
     """An item or attribute of a tensor, or of an output that may be a tuple: then this may be one as well."""
-    doubt = Doubt.STRUCTURE if base.doubt & ~Doubt.SEVERAL else Doubt.NONE
+    doubt = Doubt.STRUCTURE if base.doubt & ~(Doubt.SEVERAL | Doubt.PACKED) else Doubt.NONE
     return derive(frame, node, [base, *more], view=True, doubt=doubt)
 
 
@@ -178,7 +178,9 @@ def item_of(frame: Frame, base: Value, index: Value, node: ast.AST) -> Value:
     if isinstance(base, Tensor):
         if _is_beside(base, index):
             return _beside(frame, base, index)
-        return part_of_tensor(frame, node, base, *_tensors(index))
+        part = part_of_tensor(frame, node, base, *_tensors(index))
+        first = Doubt.PACKED in base.doubt and isinstance(index, Plain) and index.constant == 0
+        return doubted(part, Doubt.PACKED) if first else part
     if isinstance(base, (Tuple, Sequence, Container)):
         return containers.item_of(frame, base, index, node)
     if isinstance(base, Module):

@@ -244,10 +244,10 @@ def _loop(
     exits: list[State] = []
     renewed: list[Place] = []
     end: State | None = None
-    loop = Loop()
+    loop, trained = Loop(), frame.analysis.training_calls
     for _ in range(_MAX_ROUNDS):
         frame.state = head.copy()
-        loop = Loop(head.mode, node)
+        loop = Loop(head.mode, node, trained)
         frame.loops.append(loop)
         frame.depth += 1
         enter()

@@ -143,7 +143,7 @@ def keep(
         return
     for part, expression, suffix in _parts(frame, value, written):
         leaf = _kept_leaf(frame, part)
-        if leaf is not None:
+        if leaf is not None and not (how == "collect" and _is_one_per_weight(frame, leaf, born)):
             place_of_part = (place[0], place[1] + suffix)
             _keep_leaf(frame, node, how, callee, leaf, expression, place_of_part, born, seen, read, suffix)
     if not seen:
@@ -167,6 +167,14 @@ def _is_gathered(frame: Frame, born: int) -> bool:
     """Whether a list of this call takes up, in a loop without grad, what others hold anyway."""
     own = born != OUTSIDE and born >= frame.entry_depth
     return own and bool(frame.loops) and all(loop.mode is GradMode.OFF for loop in frame.loops)
+
+
+def _is_one_per_weight(frame: Frame, leaf: Value, born: int) -> bool:
+    """Whether values of weights alone are collected while nothing trains: as many as there are weights."""
+    if born < frame.entry_depth or not is_weight(frame, lineage_of(leaf)):
+        return False
+    around = frame.loops[born - frame.entry_depth :]
+    return all(loop.trained == frame.analysis.training_calls for loop in around)
 
 
 def _is_spent_already(frame: Frame, value: Value) -> bool:
@@ -304,8 +312,8 @@ def comprehension(frame: Frame, node: ast.expr, body: ast.expr, value: Value, pl
     statement = frame.statement
     if not isinstance(statement, (ast.Assign, ast.AnnAssign, ast.Return)) or statement.value is not node:
         return
-    if _was_kept(lineage_of(value)) or is_weight(frame, lineage_of(value)):
-        return  # what is made of each parameter by itself is as much as there are parameters
+    if _was_kept(lineage_of(value)):
+        return
     keep(frame, node, "collect", "the comprehension", value, body, place, frame.depth, read=True)
 
 

@@ -48,6 +48,7 @@ from detachlint.tracking.values import (
     Tuple,
     Unknown,
     Value,
+    doubt_of,
     doubted,
     lineage_of,
     origin_of,
@@ -325,6 +326,8 @@ def from_result(frame: Frame, node: ast.AST, result: object, operands: Many[Valu
         return _derived(frame, node, operands, view=True)
     if result == "same":
         return operands[0] if operands else PLAIN
+    if result == "packed":
+        return doubted(_derived(frame, node, operands), Doubt.SEVERAL | Doubt.PACKED)
     if result == "pair":
         return Tuple((_derived(frame, node, operands), CLEAR))
     if result in ("cut", "state"):
@@ -378,6 +381,8 @@ def call_module(frame: Frame, node: ast.AST, module: Module, arguments: Argument
     trainable = Grad.CLEAR if frame.is_frozen(module.key) else module.trainable
     value = module_output(frame, node, trainable, operands, module.key, opaque=opaque)
     value = in_tuples(value, _levels(frame, module))
+    if operands and Doubt.PACKED in doubt_of(operands[0]):
+        value = doubted(value, Doubt.PACKED)
     if klass is not None and klass.target:
         return objectives.compared(frame, node, klass.target, arguments, value)
     return value

@@ -539,7 +539,10 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
     origin = Lineage(callee.key) if isinstance(callee, Unknown) else None
     # `scaler.scale(loss)` is the loss, scaled: what proves the one proves the other.
     scales = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "scale"
-    lineage = Lineage(key, hanging, call=origin, arity=0 if scales else len(values), opaque=not scales)
+    # `loss_of(batch, is_meta=True)`: a flag is nothing that a result could be made of.
+    made_of = sum(not isinstance(value, Plain) or value.constant is ... for value in values)
+    arity = 0 if scales else max(made_of, min(len(values), 1))
+    lineage = Lineage(key, hanging, call=origin, arity=arity, opaque=not scales)
     facts = frame.analysis.facts
     for offset in frame.analysis.offsets_of(key):
         frame.live.cells.pop((key, offset), None)

@@ -44,6 +44,7 @@ class Doubt(enum.IntFlag):
     PATH = 2  # on another path it is a number, None or a collection
     SEVERAL = 4  # it is a tuple of tensors
     PART = 8  # what stands beside the first item of an output of unknown structure: a number, as often as not
+    PACKED = 16  # it is a packed sequence, a tuple whose `data` is the tensor itself, graph and all
 
 
 class GradMode(enum.Enum):

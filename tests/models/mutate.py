@@ -43,7 +43,7 @@ CONTROL = 50  # before every so many mutants their tests are run on the healthy 
 # What stands for "wrong": a word that means something else to the tracker. `none`, `plain`, `number` and `text` are
 # four ways to say "no tensor": between them only `derived` is a lie.
 _TRACKING = frozenset(
-    {"derived", "view", "leaf", "reduce", "pair", "argument", "arguments", "module", "parameters"}
+    {"derived", "view", "leaf", "reduce", "pair", "packed", "argument", "arguments", "module", "parameters"}
 )
 
 

@@ -333,7 +333,11 @@ def disagreement(name: str, result: object, seen: Seen) -> str | None:
         return f"model says {result}, but without a tracked input torch gives {clear}"
     if not _fits(name, result, on):
         return f"model says {result}, torch gives {sorted(map(str, on))}"
-    if result in ("derived", "reduce", "pair") and name not in SOMETIMES_A_VIEW and True in flat(off):
+    if (
+        result in ("derived", "reduce", "pair", "packed")
+        and name not in SOMETIMES_A_VIEW
+        and True in flat(off)
+    ):
         return f"model says {result}, but with grad mode off torch still gives {sorted(map(str, off))}"
     if result == "view" and name not in RARELY_A_VIEW and True not in flat(off):
         return f"model says view, but with grad mode off torch gives {sorted(map(str, off))}"
@@ -358,7 +362,7 @@ def _fits(name: str, result: object, on: set[object]) -> bool:
         expected = tuple(word == "derived" for word in result)
         return all(isinstance(one, tuple) and one == expected[: len(one)] for one in on)
     if name in SAYS_LESS:
-        return result == "derived" and all(flat(one)[0] is True for one in on)
+        return result in ("derived", "packed") and all(flat(one)[0] is True for one in on)
     if result in ("derived", "view", "leaf", "argument"):
         return bool(leaves) and all(leaves)
     if result in ("cut", "fresh"):

@@ -23,7 +23,9 @@ from sink_tables import ARGUMENTS, NO_SINKS, PANDAS
 from detachlint import models
 
 MODELS = models.load()
-TENSORS = frozenset({"derived", "view", "same", "into", "cut", "fresh", "leaf", "reduce", "pair", "argument"})
+TENSORS = frozenset(
+    {"derived", "view", "same", "into", "cut", "fresh", "leaf", "reduce", "pair", "packed", "argument"}
+)
 
 
 def disagreements(seen, sink) -> dict[str, str]:

@@ -31,6 +31,13 @@ def f(model, loader, criterion):
         loss.backward()
         a.numpy()
         b.numpy()
+=== a flag makes no loss function of a method that takes a batch
+def f(agent, buffer):
+    batch = buffer.sample()
+    loss = agent.loss(batch, training=True)
+    loss.backward()
+    batch.numpy()
+    loss.numpy()  #! numpy
 === no backward, no evidence
 def f(model, loader, criterion):
     for a, b in loader:

@@ -1,0 +1,58 @@
+"""Lists that grow no further than the network, and one that grows with the epochs; packed sequences that are fed on."""
+
+import torch
+from torch import nn
+from torch.nn.utils import rnn
+
+
+class Decoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.LSTM(4, 6, batch_first=True)
+        self.head = nn.Linear(6, 5)
+
+    def forward(self, packed):
+        out, _ = self.cell(packed)
+        return self.head(out.data)
+
+
+def good_packed_replies(steps):
+    words, decoder = nn.Embedding(5, 4), Decoder()
+    for _ in range(steps):
+        replies, targets = [], []
+        for length in (4, 2, 3):
+            tokens = torch.randint(0, 5, (1, length))
+            replies.append(rnn.pack_padded_sequence(words(tokens), [length], batch_first=True))
+            targets.append(tokens[0])
+        logits = torch.cat([decoder(packed) for packed in replies])
+        loss = nn.functional.cross_entropy(logits, torch.cat(targets))
+        loss.backward()
+    return loss.item()
+
+
+def named(model, word):
+    return [(name, weight.view(-1)) for name, weight in model.named_parameters() if word in name]
+
+
+def good_one_value_per_layer(steps):
+    model = nn.Sequential(*(nn.Linear(2, 2) for _ in range(3)))
+    weights, biases = named(model, "weight"), named(model, "bias")
+    layers = []
+    for position in range(len(weights)):
+        layers.append(("layer", torch.cat((weights[position][1], biases[position][1]), 0)))
+    spread = []
+    for name, values in layers:
+        spread.append(f"{name}: {values.mean().item():.3f} {values.exp().std().item():.3f}")
+    return spread[:steps]
+
+
+def bad_weights_of_every_epoch(steps):
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    norms = []
+    for _ in range(steps):
+        norms.append(model.weight.exp().norm())  # DTL302
+        optimizer.zero_grad()
+        model(torch.ones(3, 2)).pow(2).mean().backward()
+        optimizer.step()
+    return max(norms).item()
