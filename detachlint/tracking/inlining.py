@@ -209,7 +209,7 @@ def _run(inner: Frame, definition: FunctionDefinition) -> Value:
     interpreter.run(inner, body)
     if definition.is_context_manager:
         yielded = inner.yields[0] if inner.yields else NONE
-        return ManagedBlock(inner.yield_mode or GradMode.ON, yielded)
+        return ManagedBlock(None if inner.yield_mode == entered else inner.yield_mode, yielded)
     if definition.body.is_generator:
         found: Value | None = None
         for value in inner.yields:

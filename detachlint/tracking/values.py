@@ -308,9 +308,9 @@ class Namespace:
 
 @dataclass(frozen=True, slots=True)
 class ManagedBlock:
-    """What a project's own context manager hands to its block, and the grad mode it runs it in."""
+    """What a project's own context manager hands to its block, and the grad mode it runs it in, if it sets one."""
 
-    mode: GradMode
+    mode: GradMode | None
     value: Value
 
 

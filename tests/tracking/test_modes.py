@@ -346,6 +346,27 @@ def timed():
 with timed():
     y = net(x)
 y.numpy()  #! numpy
+=== own context manager that is no mode, as a decorator
+@contextlib.contextmanager
+def timed():
+    yield
+@timed()
+def forward(x):
+    return net(x)
+with torch.no_grad():
+    y = forward(x)
+y.numpy()
+z = forward(x)
+z.numpy()  #! numpy
+=== own context manager that switches off, as a decorator
+@contextlib.contextmanager
+def evaluating():
+    with torch.no_grad():
+        yield
+@evaluating()
+def forward(x):
+    return net(x)
+forward(x).numpy()
 === own context manager class | set_grad_enabled in an own `__enter__` is lost
 class Evaluating:
     def __enter__(self):
