@@ -13,7 +13,8 @@ from detachlint.tracking.values import Plain, Value
 class Arguments:
     """Positional and keyword arguments. `expressions` is shorter where a value has no expression of its own.
 
-    `spread` says that `*` or `**` hid how many there are; what they hold is in `hidden`.
+    `spread` says that `*` or `**` hid how many there are; what they hold is in `hidden`. Of this the elements
+    of `*` are the `starred` ones.
     """
 
     positional: tuple[Value, ...] = ()
@@ -22,6 +23,7 @@ class Arguments:
     keyword_expressions: Mapping[str, ast.expr] = field(default_factory=dict)
     spread: bool = False
     hidden: tuple[Value, ...] = ()
+    starred: tuple[Value, ...] = ()
 
     def get(self, position: int, keyword: str | None = None) -> Value | None:
         """The argument at `position`, or given as `keyword`."""

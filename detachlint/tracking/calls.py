@@ -111,8 +111,8 @@ def arguments_of(frame: Frame, node: ast.Call) -> Arguments:
     """The evaluated arguments of a call."""
     positional: list[Value] = []
     written: list[ast.expr | None] = []
-    hidden: list[Value] = []
-    spread = False
+    starred: list[Value] = []
+    unpacked: list[Value] = []
     for part in node.args:
         if isinstance(part, ast.Starred):
             inner = expressions.evaluate(frame, part.value)
@@ -121,8 +121,7 @@ def arguments_of(frame: Frame, node: ast.Call) -> Arguments:
                 positional += known
                 written += [None] * len(known)
                 continue
-            spread = True
-            hidden.append(expressions.iterate(frame, inner, part))
+            starred.append(expressions.iterate(frame, inner, part))
             continue
         positional.append(expressions.evaluate(frame, part))
         written.append(part)
@@ -131,12 +130,20 @@ def arguments_of(frame: Frame, node: ast.Call) -> Arguments:
     for keyword in node.keywords:
         value = expressions.evaluate(frame, keyword.value)
         if keyword.arg is None:
-            spread = True
-            hidden.append(value)
+            unpacked.append(value)
             continue
         keywords[keyword.arg] = value
         keyword_expressions[keyword.arg] = keyword.value
-    return Arguments(tuple(positional), keywords, tuple(written), keyword_expressions, spread, tuple(hidden))
+    hidden = (*starred, *unpacked)
+    return Arguments(
+        tuple(positional),
+        keywords,
+        tuple(written),
+        keyword_expressions,
+        spread=bool(hidden),
+        hidden=hidden,
+        starred=tuple(starred),
+    )
 
 
 def call_value(frame: Frame, node: ast.AST, callee: Value, arguments: Arguments) -> Value:
@@ -205,4 +212,5 @@ def _completed(partial: Partial, arguments: Arguments) -> Arguments:
         arguments.keyword_expressions,
         arguments.spread,
         arguments.hidden,
+        arguments.starred,
     )

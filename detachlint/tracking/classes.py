@@ -330,6 +330,9 @@ def _fill_fields(frame: Frame, instance: Instance, arguments: Arguments) -> None
         if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)
     ]
     given = dict(zip(names, arguments.positional, strict=False)) | dict(arguments.keywords)
+    rest = join_all(arguments.starred)
+    if rest is not None:
+        given = dict.fromkeys(names, rest) | given
     for name, value in given.items():
         frame.put(attribute(instance.sites[0], name), value)
 

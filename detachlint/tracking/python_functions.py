@@ -224,6 +224,10 @@ def _record(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
     first, *values = arguments.positional
     fields = first.constant if isinstance(first, Plain) and isinstance(first.constant, tuple) else ()
     given = dict(zip(fields, values, strict=False)) | dict(arguments.keywords)
+    rest = join_all(arguments.starred)
+    if rest is not None:
+        # `Row(*([] for _ in Row._fields))`: any field that is not written out holds any of them.
+        given = dict.fromkeys(fields, rest) | given
     if set(given) == set(fields):
         return Tuple(tuple(given[name] for name in fields), fields)
     return Tuple((*values, *arguments.keywords.values()))

@@ -1,6 +1,6 @@
 """Training histories: what was backpropagated is written down with its graph."""
 
-from collections import deque
+from collections import deque, namedtuple
 
 import numpy as np
 import pandas as pd
@@ -60,6 +60,24 @@ def bad_setdefault(steps):
         optimizer.step()
         log.setdefault("even" if step % 2 == 0 else "odd", []).append(loss)  # DTL302
     return {key: len(values) for key, values in log.items()}
+
+
+TrainInfo = namedtuple("TrainInfo", ["loss", "accuracy"])
+
+
+def bad_record_of_lists(steps):
+    model, optimizer = build()
+    info = TrainInfo(*([] for _ in TrainInfo._fields))
+    for _ in range(steps):
+        x, y = batch()
+        logits = model(x)
+        loss = F.cross_entropy(logits, y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        info.loss.append(loss)  # DTL302
+        info.accuracy.append((logits.argmax(1) == y).float().mean())
+    return [value.item() for value in info.loss]
 
 
 def bad_one_record_a_step(steps):
