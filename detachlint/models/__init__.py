@@ -35,7 +35,7 @@ RESULTS = frozenset(
     {
         *("derived", "view", "same", "into", "cut", "fresh", "leaf", "reduce", "pair", "packed", "backward"),
         *("number", "text", "none", "plain", "unknown", "argument", "arguments"),
-        *("parameters", "named_parameters", "state", "module"),
+        *("parameters", "named_parameters", "state", "module", "loaded"),
         *("grad-off", "grad-on", "grad-never", "grad-argument"),
     }
 )

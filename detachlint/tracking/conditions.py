@@ -18,8 +18,10 @@ from detachlint.tracking.values import (
     Class,
     Container,
     Doubt,
+    Grad,
     GradMode,
     Instance,
+    Library,
     Module,
     Tensor,
     Tuple,
@@ -132,12 +134,26 @@ def _narrow_call(frame: Frame, test: ast.Call, outcome: bool) -> None:
 
 
 def _narrow_class(frame: Frame, asked: ast.expr, named: ast.expr) -> None:
-    """`isinstance(state, State)` says as much as an annotation does."""
+    """`isinstance(state, State)` and `isinstance(layer, nn.Linear)` say as much as an annotation does."""
     value = _value(frame, asked)
-    if isinstance(value, Unknown) and isinstance(frame.analysis.seen.get(named), Class):
-        known = hints.value_of(frame, named, value.key)
-        if known is not None:
-            _set(frame, asked, known)
+    if not isinstance(value, Unknown):
+        return
+    # Of `(nn.Conv1d, nn.Conv2d)` the one is like the other: both have a weight.
+    classes = named.elts if isinstance(named, ast.Tuple) else [named]
+    known = [_as_named(frame, part, value) for part in classes]
+    if known and known[0] is not None and (len(known) == 1 or all(isinstance(k, Module) for k in known)):
+        _set(frame, asked, known[0])
+
+
+def _as_named(frame: Frame, named: ast.expr, value: Unknown) -> Value | None:
+    """The value as an object of the class that is named, if that class is known."""
+    seen = frame.analysis.seen.get(named)
+    if not isinstance(seen, (Class, Library)):
+        return None
+    known = hints.value_of(frame, named, value.key)
+    # A wrapper or a base class says nothing of what is inside.
+    layer = isinstance(known, Module) and known.name != hints.ANY_MODULE and known.trainable is Grad.TRACKS
+    return known if layer or isinstance(seen, Class) else None
 
 
 def asks_for_tensor(test: ast.expr, target: ast.expr) -> bool:

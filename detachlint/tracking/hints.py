@@ -30,7 +30,7 @@ from detachlint.tracking.values import (
     doubted,
 )
 
-_ANY_MODULE = "torch.nn.Module"
+ANY_MODULE = "torch.nn.Module"
 _PLAIN = frozenset({"int", "float", "str", "bool", "bytes"})
 _TENSORS = frozenset({"torch.Tensor", "torch.FloatTensor"})
 _INTEGERS = frozenset({"torch.LongTensor", "torch.IntTensor", "torch.BoolTensor"})
@@ -96,7 +96,7 @@ def _named(frame: Frame, value: Value, key: int) -> Value | None:
         frozen = frame.analysis.facts.is_frozen(key)
         trainable = Grad.CLEAR if frozen or not klass.parameters else Grad.TRACKS
         shown = key in frame.analysis.facts.modules
-        if trainable is Grad.TRACKS and name == _ANY_MODULE and _is_composed(frame) and not shown:
+        if trainable is Grad.TRACKS and name == ANY_MODULE and _is_composed(frame) and not shown:
             # A module made of others names them all `nn.Module`, a resize or an activation too.
             trainable = Grad.UNKNOWN
         return Module(name, trainable, key)

@@ -29,7 +29,7 @@ from detachlint.tracking import (
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.fates import Use
-from detachlint.tracking.places import LEAF
+from detachlint.tracking.places import LEAF, LOADED
 from detachlint.tracking.values import (
     ARRAY,
     CLEAR,
@@ -199,6 +199,8 @@ def apply(
             expressions.measure(frame, operand, node)
     if call.result == ARRAY and name.startswith("numpy."):
         return _array_result(frame, node, name, operands, arguments)
+    if call.result == "loaded":
+        return frame.analysis.unknown(frame.analysis.keys(LOADED, node))
     if call.result == "unknown":
         return methods.call_unknown(frame, node, None, arguments)
     levels = 1 if any(arguments.flag(word) is not False for word in call.tuple_with) else call.levels

@@ -22,7 +22,7 @@ from detachlint.tracking import (
 from detachlint.tracking.analysis import Frame, Hook
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.fates import Use, ancestors
-from detachlint.tracking.places import PARAMETERS, attribute
+from detachlint.tracking.places import LOADED, PARAMETERS, attribute
 from detachlint.tracking.values import (
     ARRAY,
     CLEAR,
@@ -529,6 +529,7 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
     values = arguments.values()
     library.escape(frame, node, values)
     call_back(frame, node, values)
+    _show_loaded(frame, node, callee)
     if isinstance(frame.statement, ast.Expr) and frame.statement.value is node:
         _hand_over(frame, values)
     if frame.live.mode is not GradMode.ON:
@@ -550,6 +551,18 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
         tracking = [leaf for leaf in leaves if tracks(leaf)]
         return expressions.derive(frame, node, tracking, doubt=Doubt.STRUCTURE)
     return frame.analysis.unknown(key, lineage)
+
+
+def _show_loaded(frame: Frame, node: ast.AST, callee: Value | None) -> None:
+    """`torch.load(path)(x)`: what was saved and can be called is a module, saved whole."""
+    if not isinstance(callee, Unknown):
+        return
+    thing = frame.analysis.keys.thing(callee.key)
+    if thing[0] == "part" and str(thing[2]).startswith("["):
+        thing = frame.analysis.keys.thing(int(str(thing[1])))
+    if thing[0] == LOADED:
+        note = frame.note(node, "what was loaded is called: a module, whose parameters require grad")
+        frame.analysis.facts.modules.setdefault(callee.key, note)
 
 
 def _hand_over(frame: Frame, values: list[Value]) -> None:

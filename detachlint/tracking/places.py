@@ -19,6 +19,7 @@ Place: TypeAlias = tuple[int, str]
 ELEMENT = "[*]"
 OUTSIDE = -1
 PARAMETERS = "parameters of"
+LOADED = "loaded"  # what `torch.load` gave
 LEAF = "leaf"  # a call that makes a leaf of the graph: no backward consumes it
 OWN_NUMBERS = 1 << 40
 

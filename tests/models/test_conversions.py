@@ -231,6 +231,14 @@ def test_what_is_saved_loads_as_a_leaf():
         copy.deepcopy(holding())
 
 
+def test_what_is_loaded_and_called_is_a_module_that_tracks():
+    assert MODELS.call("torch.load").result == "loaded"
+    for back in (loaded(nn.Linear(3, 1)), loaded({"net": nn.Linear(3, 1)})["net"]):
+        assert back(torch.ones(3)).requires_grad
+    frozen = nn.Linear(3, 1).requires_grad_(False)
+    assert not loaded(frozen)(torch.ones(3)).requires_grad
+
+
 def test_a_parameter_goes_through_a_queue_and_a_graph_does_not():
     # A pipe's buffer holds it; a process is not needed to see that.
     for library in (multiprocessing, torch_multiprocessing):

@@ -1,5 +1,7 @@
 """Weights, optimised inputs and gradients on their way to arrays."""
 
+import io
+
 import numpy as np
 import torch
 from torch import nn
@@ -59,6 +61,36 @@ class Prototypes(nn.Module):
         return int(distances.argmin())
 
 
+def exported(layer):
+    if isinstance(layer, nn.Linear):
+        return layer.weight.numpy()  # DTL101
+    if isinstance(layer, (nn.Conv1d, nn.Conv2d)):
+        return layer.bias.numpy()  # DTL101
+    return None
+
+
+def bad_layers_told_apart_by_their_class():
+    return [exported(layer) for layer in (nn.Conv1d(1, 2, 3), nn.ReLU(), nn.Linear(2, 3))]
+
+
+def saved_whole(module):
+    file = io.BytesIO()
+    torch.save(module, file)
+    file.seek(0)
+    return file
+
+
+def bad_module_loaded_whole():
+    net = torch.load(saved_whole(nn.Linear(3, 2)), weights_only=False)
+    return net(torch.ones(1, 3)).numpy()  # DTL101
+
+
+def bad_module_in_a_checkpoint():
+    checkpoint = torch.load(saved_whole({"net": nn.Linear(3, 2), "epoch": 3}), weights_only=False)
+    net = checkpoint["net"].float()
+    return net(torch.ones(1, 3)).numpy(), checkpoint["epoch"]  # DTL101
+
+
 def bad_parameter_in_a_method_of_its_module():
     model = Prototypes()
     return model.nearest_pair()
@@ -85,6 +117,32 @@ def good_gradients_carry_no_gradient(steps):
         norms.append(np.linalg.norm(layer.weight.grad.numpy()))
     total = nn.utils.clip_grad_norm_(layer.parameters(), 1.0)
     return norms, total.numpy()
+
+
+def good_loaded_data_is_no_module():
+    data = torch.load(saved_whole({"x": torch.ones(3)}))
+    return (data["x"] * 2).numpy()
+
+
+def good_loaded_module_under_no_grad():
+    net = torch.load(saved_whole(nn.Linear(3, 2)), weights_only=False)
+    with torch.no_grad():
+        return net(torch.ones(1, 3)).numpy()
+
+
+def good_loaded_module_is_frozen():
+    net = torch.load(saved_whole(nn.Linear(3, 2)), weights_only=False)
+    for parameter in net.parameters():
+        parameter.requires_grad = False
+    return net(torch.ones(1, 3)).numpy()
+
+
+def statistics(layer):
+    return layer.running_mean.numpy() if isinstance(layer, nn.BatchNorm1d) else None
+
+
+def good_buffers_of_layers_told_apart():
+    return [statistics(layer) for layer in nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))]
 
 
 def good_state_dict_is_detached():
