@@ -199,8 +199,6 @@ def apply(
             expressions.measure(frame, operand, node)
     if call.result == ARRAY and name.startswith("numpy."):
         return _array_result(frame, node, name, operands, arguments)
-    if call.result == "loaded":
-        return frame.analysis.unknown(frame.analysis.keys(LOADED, node))
     if call.result == "unknown":
         return methods.call_unknown(frame, node, None, arguments)
     levels = 1 if any(arguments.flag(word) is not False for word in call.tuple_with) else call.levels
@@ -352,6 +350,8 @@ def _made(frame: Frame, node: ast.AST, result: str, operands: Many[Value]) -> Va
         key = frame.analysis.keys("module", node, frame.context)
         frozen = frame.analysis.facts.is_frozen(key)
         return Module(result, Grad.CLEAR if frozen else Grad.TRACKS, key)
+    if result == LOADED:
+        return frame.analysis.unknown(frame.analysis.keys(LOADED, node))
     if result in ("parameters", "named_parameters"):
         return methods.parameters(frame, node, operands[0] if operands else PLAIN, result)
     if result.startswith("iterable of "):

@@ -308,7 +308,7 @@ class Namespace:
 
 @dataclass(frozen=True, slots=True)
 class ManagedBlock:
-    """What a project's own context manager hands to its block, and the grad mode it runs it in, if it sets one."""
+    """What a project's own context manager hands to its block, and the grad mode it sets for it, if any."""
 
     mode: GradMode | None
     value: Value
