@@ -10,6 +10,7 @@ Time is the processor's and not the clock's: what else the machine does must not
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import threading
@@ -113,6 +114,22 @@ def _settle(
                 time.sleep(0)
         except OutOfTime:
             continue
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Keep the garbage collector from a file while it is worked on: it would look through growing trees.
+
+    What is garbage then is freed when the block is left, as soon as anything is made.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @contextmanager

@@ -20,7 +20,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from detachlint import positions, sources, suppressions
-from detachlint.bounds import MAX_BYTES, MAX_DEPTH, MAX_SECONDS, OutOfTime, deep_calls, time_bound
+from detachlint.bounds import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_SECONDS,
+    OutOfTime,
+    deep_calls,
+    time_bound,
+    uncollected,
+)
 from detachlint.config import Settings
 from detachlint.findings import Answer, Finding, Fix, Heard, Question, Silenced, Step
 from detachlint.models import Models
@@ -155,7 +163,7 @@ class Linter:
     def outcome_of(self, source: Source) -> Outcome:
         """Lint one source; with `fix` in the settings, repair it as well."""
         try:
-            with time_bound(), deep_calls():
+            with uncollected(), time_bound(), deep_calls():
                 return self._outcome_of(source)
         except SourceError as error:
             return Outcome(source.filename, error=str(error))

@@ -133,10 +133,11 @@ class Analysis:
 
     def offsets_of(self, base: int) -> list[str]:
         """The attributes and items that something was ever stored in, of the object at `base`."""
-        found = list(self.offsets.get(base, ()))
-        if self.surroundings is not None and base in self.surroundings.offsets:
-            found += [offset for offset in self.surroundings.offsets[base] if offset not in found]
-        return found
+        own = self.offsets.get(base)
+        around = self.surroundings.offsets.get(base) if self.surroundings is not None else None
+        if around is None:
+            return list(own) if own is not None else []
+        return list(around) if own is None else list({**own, **around})
 
     def emit(self, event: Event) -> None:
         """Tell the rules, once per place and kind of sink."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from detachlint.tracking.values import Plain, Value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Arguments:
     """Positional and keyword arguments. `expressions` is shorter where a value has no expression of its own.
 

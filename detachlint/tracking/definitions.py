@@ -94,6 +94,8 @@ class ClassDefinition:
 
     def lineage(self) -> list[ClassDefinition]:
         """The class and its bases within the project, nearest first."""
+        if not self.bases:
+            return [self]
         found: dict[ClassDefinition, None] = {}
         waiting = [self]
         while waiting:
@@ -105,6 +107,9 @@ class ClassDefinition:
 
     def method(self, name: str) -> FunctionDefinition | None:
         """The method `name`, own or inherited within the project."""
+        own = self.methods.get(name)
+        if own is not None or not self.bases:
+            return own
         for klass in self.lineage():
             if name in klass.methods:
                 return klass.methods[name]

@@ -14,6 +14,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from itertools import compress
+from operator import is_not
 
 from detachlint.tracking.consumption import Consumption, whole
 from detachlint.tracking.places import Place, element, is_item
@@ -112,6 +114,11 @@ class State:
             self.spent.pop(lineage, None)
 
 
+def _differing(left: dict[Place, Value], right: dict[Place, Value]) -> list[Place]:
+    """The places of `right` that hold something else on the left: few of many, so no Python looks at each."""
+    return list(compress(right, map(is_not, right.values(), map(left.get, right))))
+
+
 def join_modes(left: GradMode, right: GradMode) -> GradMode:
     """On if it is on one of the paths."""
     if left is right:
@@ -129,10 +136,8 @@ def join_states(left: State | None, right: State | None, condition: str | None =
     joined = State(join_modes(left.mode, right.mode))
     cells = joined.cells = left.cells.copy()
     differ: list[Place] = []
-    for place, value in right.cells.items():
-        mine = cells.get(place)
-        if mine is value:
-            continue
+    for place in _differing(left.cells, right.cells):
+        mine, value = cells.get(place), right.cells[place]
         if mine is None:
             cells[place] = _or_any(left, place, value)
             continue

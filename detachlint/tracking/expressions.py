@@ -78,9 +78,10 @@ def evaluate(frame: Frame, node: ast.expr) -> Value:
     """The value of an expression here; what it does on the way is done."""
     handler = _HANDLERS.get(type(node))
     value = handler(frame, node) if handler is not None else PLAIN
-    frame.analysis.seen[node] = value
+    analysis = frame.analysis
+    analysis.seen[node] = value
     if type(value) in _NO_TENSORS:
-        frame.analysis.untensed.add(node)
+        analysis.untensed.add(node)
     return value
 
 
@@ -338,8 +339,11 @@ def _compare(frame: Frame, node: ast.Compare) -> Value:
 
 def measure(frame: Frame, value: Value, node: ast.AST) -> None:
     """Only numbers are taken from this value here."""
+    fates = frame.analysis.fates
     for leaf in flatten(frame, value):
-        frame.analysis.fates.use(lineage_of(leaf), Use.MEASURED, node)
+        lineage = lineage_of(leaf)
+        if lineage is not None:
+            fates.use(lineage, Use.MEASURED, node)
 
 
 def _bool_op(frame: Frame, node: ast.BoolOp) -> Value:

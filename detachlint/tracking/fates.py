@@ -29,6 +29,7 @@ from detachlint.tracking.values import Grad, Lineage, Origin, Tensor
 class Use(enum.Enum):
     """What was done with a value read from a place, as far as it bears on its graph."""
 
+    __hash__ = object.__hash__  # an enum's own is Python code
     DIFFERENTIATED = "differentiated"
     ESCAPED = "escaped"
     RETURNED = "returned"
@@ -89,8 +90,12 @@ class Fates:
 
     def use(self, lineage: Lineage | None, use: Use, node: ast.AST) -> None:
         """Note `use` for every place that `lineage` was read from."""
-        walked = self._walked.setdefault(use, set())
-        stack = [lineage] if lineage is not None else []
+        if lineage is None:
+            return
+        walked = self._walked.get(use)
+        if walked is None:
+            walked = self._walked[use] = set()
+        stack = [lineage]
         while stack:
             current = stack.pop()
             if current in walked:

@@ -39,6 +39,7 @@ class Project:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._found: dict[tuple[str, Path], Path | None] = {}
+        self._outermost: dict[Path, Path] = {}
         self._importers: Index | None = None
         self._answers: dict[Question, Answer] = {}
         self._answers_by_file: dict[str, dict[Question, Answer]] = {}
@@ -166,7 +167,10 @@ class Project:
 
     def _search(self, dotted: str, near: Path) -> Path | None:
         parts = dotted.split(".")
-        for folder in dict.fromkeys((_outermost(near), near, self.root, self.root / "src")):
+        outermost = self._outermost.get(near)
+        if outermost is None:
+            outermost = self._outermost[near] = _outermost(near)
+        for folder in dict.fromkeys((outermost, near, self.root, self.root / "src")):
             found = self._module_in(folder, parts)
             if found is not None:
                 return found

@@ -53,6 +53,7 @@ class GradMode(enum.Enum):
     Inference mode is off, too, and nothing inside turns it on again.
     """
 
+    __hash__ = object.__hash__  # an enum's own is Python code
     ON = "on"
     OFF = "off"
     INFERENCE = "inference"
@@ -77,7 +78,9 @@ class Origin:
         return found[::-1]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+# The values that are made by the million are frozen by custom: it takes Python three times as long to make
+# one that it freezes.
+@dataclass(slots=True, eq=False)
 class Lineage:
     """A definition and what it was computed from: the static twin of an autograd node.
 
@@ -141,14 +144,14 @@ class Entry:
     only_taken: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Plain:
     """Python data that carries no graph: numbers, text, None, shapes, arrays' results."""
 
     constant: object = ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Tensor:
     """A torch tensor, or an output made of tensors whose structure is not known."""
 
@@ -159,7 +162,7 @@ class Tensor:
     doubt: Doubt = field(default=Doubt.NONE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Unknown:
     """Anything: a parameter, a loop variable, what an unseen function returned.
 
@@ -380,16 +383,18 @@ def tracks(value: Value) -> bool:
 
 def with_lineage(value: Value, lineage: Lineage) -> Value:
     """The same value hanging on another lineage."""
-    if isinstance(value, (Tensor, Unknown, Object)):
-        return replace(value, lineage=lineage)
-    return value
+    if isinstance(value, Tensor):
+        return Tensor(value.grad, value.origin, lineage, value.leaf, value.doubt)
+    if isinstance(value, Unknown):
+        return Unknown(value.key, lineage)
+    return replace(value, lineage=lineage) if isinstance(value, Object) else value
 
 
 def doubted(value: Value, doubt: Doubt) -> Value:
     """The same value, which may be no tensor for one more reason."""
     if not isinstance(value, Tensor) or doubt in value.doubt or value.grad is Grad.CLEAR:
         return value
-    return replace(value, doubt=value.doubt | doubt)
+    return Tensor(value.grad, value.origin, value.lineage, value.leaf, value.doubt | doubt)
 
 
 def doubt_of(value: Value) -> Doubt:
@@ -442,8 +447,7 @@ def _join_same(left: Value, right: Value) -> Value | None:
     if isinstance(left, Plain):
         return left if left == right else PLAIN
     if isinstance(left, Unknown) and isinstance(right, Unknown):
-        lineage = join_lineage(left.lineage, right.lineage)
-        return replace(left, lineage=lineage)
+        return Unknown(left.key, join_lineage(left.lineage, right.lineage))
     if isinstance(left, Container) and isinstance(right, Container):
         return Container(_join_sites(left.sites, right.sites), left.kind, left.open or right.open)
     if isinstance(left, Instance) and isinstance(right, Instance):
@@ -528,7 +532,7 @@ def _join_mixed(left: Value, right: Value) -> Value:
             return doubted(joined, doubt)
     for first, second in ((left, right), (right, left)):
         if isinstance(first, Unknown):
-            return replace(first, lineage=join_lineage(first.lineage, lineage_of(second)))
+            return Unknown(first.key, join_lineage(first.lineage, lineage_of(second)))
     return _as_unknown(left, right)
 
 
