@@ -16,7 +16,7 @@ from pathlib import Path
 
 from detachlint.findings import Answer, Question
 from detachlint.models import Models
-from detachlint.tracking import callers, verdicts
+from detachlint.tracking import callers, twins, verdicts
 from detachlint.tracking.analysis import Analysis
 from detachlint.tracking.definitions import SourceModule
 from detachlint.tracking.entries import interpret_file
@@ -50,6 +50,7 @@ def track(path: str, source: str, tree: ast.Module, models: Models, root: Path |
     analysis = Analysis(models, project, keys, facts, Fates(), surroundings, target=path)
     module = SourceModule(path, file, tree, keys("scope", file))
     analysis.modules[file] = module
+    analysis.twins = twins.pairs(tree)
     _interpret(analysis, lambda: interpret_file(analysis, module), _MAX_ROUNDS)
     found = verdicts.events(analysis, path)
     asked = callers.open_questions(analysis, module, found)

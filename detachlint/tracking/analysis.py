@@ -8,7 +8,7 @@ state, so that what a callee does to an object is done.
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from detachlint.tracking.forgetting import Stored
     from detachlint.tracking.project import Project
     from detachlint.tracking.terms import Item
+    from detachlint.tracking.twins import Twin
 
 MAX_DEPTH = 5
 MAX_DEPTH_ELSEWHERE = 3
@@ -90,6 +91,9 @@ class Analysis:
     undecided: dict[FunctionDefinition, None] = field(default_factory=dict)
     written: dict[ast.AST, dict[str, list[ast.expr | Item]]] = field(default_factory=dict)
     decided: frozenset[FunctionDefinition] = frozenset()
+    twins: Mapping[ast.Call, list[Twin]] = field(default_factory=dict)
+    twins_met: dict[ast.Call, Frame] = field(default_factory=dict)
+    compared: set[ast.AST] = field(default_factory=set)
     work: int = 0
     writes: int = 0
     training_calls: int = 0

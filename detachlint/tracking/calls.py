@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 
-from detachlint.tracking import classes, expressions, inlining, library, methods, modes
+from detachlint.tracking import classes, expressions, inlining, library, methods, modes, twins
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.environment import State, join_states
@@ -36,6 +36,11 @@ from detachlint.tracking.values import (
 
 def call(frame: Frame, node: ast.Call) -> Value:
     """The value of a call expression."""
+    value = _called(frame, node)
+    return twins.met(frame, node, value) if node in frame.analysis.twins else value
+
+
+def _called(frame: Frame, node: ast.Call) -> Value:
     function = node.func
     if isinstance(function, ast.Name) and function.id == "super":
         return classes.super_of(frame)

@@ -51,6 +51,7 @@ def compared(
     """A loss compares its first argument with its target; the loss with a place of its own."""
     if not isinstance(value, Tensor) or not tracks(value) or not frame.grad_on:
         return value
+    frame.analysis.compared.add(node)
     first = _written(arguments, (0, "input"))
     second = _written(arguments, target)
     if first is None or second is None:

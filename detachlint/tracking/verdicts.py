@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeAlias
 
-from detachlint.tracking import forgetting
+from detachlint.tracking import forgetting, twins
 from detachlint.tracking.analysis import Analysis
 from detachlint.tracking.definitions import FunctionDefinition, SourceModule
 from detachlint.tracking.events import Event, EventKind, Note
@@ -21,8 +21,12 @@ def events(analysis: Analysis, path: str) -> list[Event]:
     """All events whose sink stands in the file `path`."""
     found = list(analysis.events.values())
     found += _keeps(analysis, path)
-    found += _losses(analysis)
+    # Of a loss whose twin detaches its target nothing else is said: one side has to keep its graph.
+    paired = twins.events(analysis)
+    judged = {part for call in paired for part in ast.walk(call)}
+    found += (event for event in _losses(analysis) if event.node not in judged)
     found += forgetting.events(analysis)
+    found += paired.values()
     return sorted(
         (_fixable(analysis, event) for event in found),
         key=lambda event: (getattr(event.node, "lineno", 0), getattr(event.node, "col_offset", 0)),
