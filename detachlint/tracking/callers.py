@@ -20,6 +20,7 @@ from detachlint.tracking.analysis import MAX_WORK, Analysis, Frame
 from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition, SourceModule
 from detachlint.tracking.environment import State
 from detachlint.tracking.events import Event
+from detachlint.tracking.project import Project
 from detachlint.tracking.values import Instance
 
 _MOST_FILES = 5
@@ -50,6 +51,14 @@ def find(analysis: Analysis, module: SourceModule, asked: list[FunctionDefinitio
     files.sort(key=lambda path: (-len(os.path.commonpath((path, file))), str(path)))
     found = (_module(analysis, path) for path in files[:_MOST_FILES])
     return [caller for caller in found if caller is not None]
+
+
+def others(project: Project, module: SourceModule) -> list[Path]:
+    """The files of the project, tests aside, that import something that a file defines."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    names = [part.name for part in module.tree.body if isinstance(part, kinds)]
+    found = project.importers(names, Path(module.file)) if names else []
+    return [path for path in found if not is_test(path, project.root)]
 
 
 def deciding(

@@ -198,11 +198,13 @@ def item_of(frame: Frame, base: Value, index: Value, node: ast.AST) -> Value:
 
 
 def _is_beside(base: Tensor, index: Value) -> bool:
-    """Whether an item beside the first is asked for, of an output of code that cannot be seen."""
+    """Whether an item beside the first, or one with a name, is asked for, of an output of unseen code."""
     if Doubt.STRUCTURE not in base.doubt or not isinstance(index, Plain):
         return False
     opaque = Doubt.PATH in base.doubt or base.lineage is None or base.lineage.opaque
-    return opaque and type(index.constant) is int and index.constant != 0
+    return opaque and (
+        isinstance(index.constant, str) or (type(index.constant) is int and index.constant != 0)
+    )
 
 
 def _beside(frame: Frame, base: Tensor, index: Value) -> Value:

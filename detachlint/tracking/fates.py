@@ -39,7 +39,7 @@ class Use(enum.Enum):
 
 @dataclass(eq=False, slots=True)
 class Keep:
-    """A value was kept in a place that outlives it."""
+    """A value was kept in a place that outlives it, under the `name` it was read from, if it was."""
 
     place: Place
     how: str
@@ -61,6 +61,7 @@ class Keep:
     chained: bool = False
     of_layer: bool = False
     part: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,21 @@ def ancestors(lineage: Lineage | None, until: frozenset[Lineage] = frozenset()) 
         seen.add(current)
         yield current
         stack.extend(current.parents)
+
+
+def values_kept(lineage: Lineage | None) -> set[int]:
+    """The definitions of what was put somewhere, whatever places and calls it passed on its way."""
+    found: set[int] = set()
+    stack, seen = [lineage] if lineage is not None else [], set[Lineage]()
+    while stack:
+        current = stack.pop()
+        passed = current.key < 0 or current.place is not None
+        if not (passed or current.entered is not None or current.left is not None):
+            found.add(current.key)
+        elif current not in seen:
+            seen.add(current)
+            stack.extend(current.parents)
+    return found
 
 
 _NODES = ("call", "operation", "hook")

@@ -230,7 +230,7 @@ def _keep_leaf(
     read: bool,
     part: str,
 ) -> None:
-    lineage = lineage_of(leaf)
+    lineage, name = lineage_of(leaf), getattr(written, "id", "")
     entry, exit_ = passages.entry_of(frame, lineage), passages.exit_of(lineage)
     if entry is not None and passages.is_inside(frame, place[0], entry.context):
         entry = None
@@ -263,6 +263,7 @@ def _keep_leaf(
             chained=how == "collect" and born >= frame.entry_depth and _is_chained(frame, lineage),
             of_layer=_is_of_layer(frame, born),
             part=part,
+            name=name,
         )
     )
 
@@ -345,5 +346,16 @@ def accumulated(
     born = inplace.born_of(frame, place)
     if born >= frame.depth and born != OUTSIDE:
         return value
+    if born == frame.depth - 1 and _is_named_by_loop(frame, target) and is_weight(frame, lineage_of(value)):
+        return value  # one slot for each weight, written once: nothing is chained
     keep(frame, node, how, f"{ast.unparse(target)}", value, written, place, born)
     return marked(frame, node, value, place)
+
+
+def _is_named_by_loop(frame: Frame, target: ast.expr) -> bool:
+    """Whether each turn of the loop writes an item of its own: `for name in blend: blend[name] = ...`."""
+    loop = frame.loops[-1].node if frame.loops else None
+    if not isinstance(loop, ast.For) or not isinstance(target, ast.Subscript):
+        return False
+    names = {part.id for part in ast.walk(loop.target) if isinstance(part, ast.Name)}
+    return isinstance(target.slice, ast.Name) and target.slice.id in names

@@ -74,6 +74,9 @@ def call_library(frame: Frame, node: ast.AST, name: str, arguments: Arguments) -
     if call is None:
         if name == _ANY_LAYER:
             return Module(name, Grad.UNKNOWN, frame.analysis.keys("module", node, frame.context))
+        if name.startswith("torch.optim."):
+            kind = "object" if name.startswith("torch.optim.lr_scheduler.") else "optimizer"
+            return _construct(frame, node, name, kind, False, arguments)
         if name.startswith(_OPEN_NAMESPACES):
             return _derived(frame, node, arguments.values())
         if is_of_other_framework(name):

@@ -50,10 +50,19 @@ def _left_behind(arguments: Arguments) -> GradMode | None:
 
 
 def _zip(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
-    # `zip(*rows)` turns rows into columns: each column holds one field of every row.
-    if len(arguments.hidden) == 1 and not arguments.positional and isinstance(arguments.hidden[0], Tuple):
-        return Tuple(tuple(Sequence(field) for field in arguments.hidden[0].items))
+    if arguments.hidden:
+        return _columns(frame, node, [*arguments.positional, *arguments.hidden])
     return Sequence(Tuple(tuple(_each(frame, node, arguments))), mode=_left_behind(arguments))
+
+
+def _columns(frame: Frame, node: ast.AST, rows: list[Value]) -> Value:
+    """`zip(*rows)` turns rows into columns: each column holds one field of every row."""
+    only = rows[0] if len(rows) == 1 else None
+    if isinstance(only, Tuple):
+        return Tuple(tuple(Sequence(field) for field in only.items))
+    joined = join_all(expressions.iterate(frame, row, node) for row in rows) or PLAIN
+    known = only.rows if isinstance(only, Sequence) else ()
+    return Sequence(Sequence(joined), tuple(Tuple(tuple(map(Sequence, row.items))) for row in known))
 
 
 def _enumerate(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeAlias
 
-from detachlint.tracking import forgetting, twins
+from detachlint.tracking import callers, forgetting, twins
 from detachlint.tracking.analysis import Analysis
 from detachlint.tracking.definitions import FunctionDefinition, SourceModule
 from detachlint.tracking.events import Event, EventKind, Note
-from detachlint.tracking.fates import Candidate, Fates, Keep, Use, is_wasted
+from detachlint.tracking.fates import Candidate, Fates, Keep, Use, is_wasted, values_kept
 from detachlint.tracking.places import Place
 
 _Where: TypeAlias = "tuple[str, int, int]"
@@ -70,6 +70,8 @@ def _keeps(analysis: Analysis, path: str) -> list[Event]:
             continue
         if not _chains(analysis, keep) and not _is_wrong(keep, uses, judged_elsewhere):
             continue
+        if keep.how in ("collect", "store") and _is_held_anyway(analysis, keep):
+            continue
         event = _event(keep, uses.get(keep.place, {}))
         known = reported.get(_where(keep))
         reported[_where(keep)] = event if known is None else _merged(known, event)
@@ -82,6 +84,14 @@ def _is_wrong(
     if not keep.spent and not keep.weights and (_where(keep), keep.part) in judged_elsewhere:
         return False
     return is_wasted(keep, uses.get(keep.place, {}))
+
+
+def _is_held_anyway(analysis: Analysis, keep: Keep) -> bool:
+    """Whether another place that lives as long holds the very same value for a backward."""
+    uses, own = analysis.fates.uses, values_kept(keep.lineage)
+    others = (other for other in analysis.fates.keeps if other.name == keep.name and other.born <= keep.born)
+    needed = (other for other in others if Use.DIFFERENTIATED in uses.get(other.place, {}))
+    return bool(keep.name) and any(values_kept(other.lineage) == own for other in needed)
 
 
 def _is_needed(analysis: Analysis, keep: Keep) -> bool:
@@ -124,7 +134,11 @@ def returned(
 
 
 def _is_program(analysis: Analysis) -> bool:
-    return is_program(next(m for m in analysis.modules.values() if m.path == analysis.target))
+    """Whether the file is run, and nothing in it is another's: a library may try itself out, too."""
+    module = next(m for m in analysis.modules.values() if m.path == analysis.target)
+    if not analysis.fates.keeps or not is_program(module):
+        return False
+    return analysis.project is None or not callers.others(analysis.project, module)
 
 
 def is_program(module: SourceModule) -> bool:

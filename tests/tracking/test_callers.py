@@ -203,6 +203,23 @@ def main(batches):
         "helpers.py": TOTAL.replace("  #! add", ""),
         "main.py": PROGRAM + "    print(f'{mean(net, batches):.3f}')\n",
     },
+    "a list of a library that tries itself out": {
+        "helpers.py": """
+class Features:
+    def __init__(self):
+        self.net, self.found = nn.Linear(4, 4), []
+    def loss(self, batches):
+        total = 0
+        for batch in batches:
+            self.found.clear()
+            self.found.append(self.net(batch))
+            total = total + self.found[0].mean()
+        return total
+if __name__ == '__main__':
+    print(Features().loss([torch.ones(4)]).item())
+""",
+        "main.py": "from helpers import Features\n",
+    },
     "a caller in which async is still a name": {
         "helpers.py": HELD,
         "main.py": """

@@ -214,3 +214,15 @@ def good_targets_are_data(steps):
         update(optimizer, loss)
         logger.info("inputs %s targets %s mean %s", x[0], y, x.mean())
     return loss.item()
+
+
+def good_settings_of_an_optimizer_chosen_by_name(steps, kind="SGD"):
+    model = Classifier()
+    optimizer = getattr(torch.optim, kind)(model.parameters(), lr=0.1)
+    scheduler = getattr(torch.optim.lr_scheduler, "StepLR")(optimizer, 2)
+    logger.warning("%s", optimizer)
+    for _ in range(steps):
+        x, y = batch()
+        update(optimizer, F.cross_entropy(model(x), y))
+        scheduler.step()
+    return len(optimizer.param_groups)

@@ -56,3 +56,45 @@ def bad_weights_of_every_epoch(steps):
         model(torch.ones(3, 2)).pow(2).mean().backward()
         optimizer.step()
     return max(norms).item()
+
+
+class TwoHeads(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.GRUCell(2, 2)
+        self.heads = nn.ModuleList([nn.Linear(2, 1) for _ in range(2)])
+
+    def forward(self, x, length):
+        return self.unrolled(x, length)
+
+    def unrolled(self, x, length):
+        hidden, rows = x, []
+        for _ in range(length):
+            hidden = self.cell(x, hidden)
+            rows.append([head(hidden) for head in self.heads])
+        mean, spread = (torch.cat(column, dim=0) for column in zip(*rows))
+        return mean, spread
+
+
+def good_rows_turned_into_columns(steps):
+    model = TwoHeads()
+    for _ in range(steps):
+        mean, spread = model(torch.randn(3, 2), 4)
+        loss = (mean * spread.exp()).pow(2).mean()
+        loss.backward()
+    return loss.item()
+
+
+def good_actions_that_a_loss_needs_anyway(steps):
+    actors, critic = [nn.Linear(2, 1) for _ in range(3)], nn.Linear(1, 1)
+    shown = []
+    for _ in range(steps):
+        chosen, needed = [], []
+        for actor in actors:
+            action = actor(torch.randn(4, 2)).tanh()
+            chosen.append(action)
+            needed.append(action)
+        loss = -sum(critic(action).mean() for action in needed)
+        loss.backward()
+        shown.append(torch.cat(chosen).abs().mean().item())
+    return shown

@@ -76,3 +76,18 @@ def good_detached_copies(steps):
     made_elsewhere = globals()["DetachedAverage"]
     model, average = train(steps, lambda model: made_elsewhere(model.parameters()))
     return average, sum(weight.sum().item() for weight in model.parameters())
+
+
+def good_blend_by_name_that_is_loaded(steps):
+    online, target = nn.Linear(4, 2), nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(online.parameters(), lr=0.1)
+    for _ in range(steps):
+        loss = F.mse_loss(online(torch.randn(3, 4)), target(torch.randn(3, 4)).detach())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        blend, held = dict(online.named_parameters()), dict(target.named_parameters())
+        for name in blend:
+            blend[name] = 0.1 * blend[name].clone() + 0.9 * held[name].clone()
+        target.load_state_dict(blend)
+    return target.weight.sum().item()
