@@ -18,6 +18,7 @@ from detachlint.tracking.values import (
     Container,
     Plain,
     Sequence,
+    Tensor,
     Tuple,
     Value,
     join_all,
@@ -195,7 +196,7 @@ def unpack(frame: Frame, value: Value, count: int, node: ast.AST) -> list[Value]
         if len(value.items) == count:
             return list(value.items)
         return None
-    if isinstance(value, Sequence):
+    if isinstance(value, (Sequence, Tensor)):
         return next((list(row.items) for row in value.rows if len(row.items) == count), None)
     if isinstance(value, Container) and value.kind == "list" and len(value.sites) == 1:
         found = [frame.get(item(value.sites[0], position)) for position in range(count)]

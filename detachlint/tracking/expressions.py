@@ -177,6 +177,9 @@ def _subscript(frame: Frame, node: ast.Subscript) -> Value:
 def item_of(frame: Frame, base: Value, index: Value, node: ast.AST) -> Value:
     """What `base[index]` gives."""
     if isinstance(base, Tensor):
+        item = _item_of_row(base, index) if base.rows else None
+        if item is not None:
+            return item
         if _is_beside(base, index):
             return _beside(frame, base, index)
         part = part_of_tensor(frame, node, base, *_tensors(index))
@@ -195,6 +198,14 @@ def item_of(frame: Frame, base: Value, index: Value, node: ast.AST) -> Value:
     if isinstance(base, Object) or (isinstance(base, Library) and base.name.endswith(".__dict__")):
         return base
     return PLAIN if isinstance(base, Plain) else frame.analysis.unknown(frame.analysis.keys("item", node))
+
+
+def _item_of_row(base: Tensor, index: Value) -> Value | None:
+    """The item of a tuple that an output is on other paths: who takes one by number has a tuple."""
+    position = index.constant if isinstance(index, Plain) else ...
+    if type(position) is not int:
+        return None
+    return join_all(row.items[position] for row in base.rows if -len(row.items) <= position < len(row.items))
 
 
 def _is_beside(base: Tensor, index: Value) -> bool:

@@ -153,13 +153,17 @@ class Plain:
 
 @dataclass(slots=True, unsafe_hash=True)
 class Tensor:
-    """A torch tensor, or an output made of tensors whose structure is not known."""
+    """A torch tensor, or an output made of tensors whose structure is not known.
+
+    `rows` are the tuples that it is on other paths, as long as it goes straight to where it is taken apart.
+    """
 
     grad: Grad
     origin: Origin | None = field(default=None, compare=False)
     lineage: Lineage | None = field(default=None, compare=False)
     leaf: bool = field(default=False, compare=False)
     doubt: Doubt = field(default=Doubt.NONE, compare=False)
+    rows: tuple[Tuple, ...] = field(default=(), compare=False)
 
 
 @dataclass(slots=True, unsafe_hash=True)
@@ -482,7 +486,12 @@ def _join_tensors(left: Tensor, right: Tensor) -> Tensor:
     lineage = join_lineage(left.lineage, right.lineage)
     leaf = left.leaf and right.leaf if left.grad is right.grad else stronger.leaf
     doubt = left.doubt if left.doubt is right.doubt else left.doubt | right.doubt
-    return Tensor(stronger.grad, stronger.origin, lineage, leaf, doubt)
+    rows = (
+        left.rows
+        if left.rows == right.rows
+        else left.rows + tuple(row for row in right.rows if row not in left.rows)
+    )
+    return Tensor(stronger.grad, stronger.origin, lineage, leaf, doubt, rows)
 
 
 def _join_rows(left: tuple[Tuple, ...], right: tuple[Tuple, ...]) -> tuple[Tuple, ...]:
@@ -523,7 +532,8 @@ def _join_mixed(left: Value, right: Value) -> Value:
             return Sequence(element, _join_rows(first.rows, (second,)))
     for first, second in ((left, right), (right, left)):
         if isinstance(first, Tensor) and isinstance(second, (Tuple, Sequence, Object)):
-            other = Tensor(grad_of(second), origin_of(second), _whole_lineage(second), first.leaf)
+            lineage = _whole_lineage(second)
+            other = Tensor(grad_of(second), origin_of(second), lineage, first.leaf, rows=_rows_of(second))
             return doubted(doubted(_join_tensors(first, other), Doubt.PATH), Doubt.STRUCTURE)
     for first, second in ((left, right), (right, left)):
         if isinstance(first, Tensor) and first.grad is Grad.TRACKS:
@@ -534,6 +544,13 @@ def _join_mixed(left: Value, right: Value) -> Value:
         if isinstance(first, Unknown):
             return Unknown(first.key, join_lineage(first.lineage, lineage_of(second)))
     return _as_unknown(left, right)
+
+
+def _rows_of(value: Value) -> tuple[Tuple, ...]:
+    """The tuples that a value is, or may be."""
+    if isinstance(value, Tuple):
+        return (value,)
+    return value.rows if isinstance(value, Sequence) else ()
 
 
 def _whole_lineage(value: Value) -> Lineage | None:

@@ -253,3 +253,35 @@ def good_targets_never_tracked(steps):
         ((model(x) - y) ** 2).mean().backward()
         seen.append(y.numpy())
     return np.concatenate(seen)
+
+
+class Summed(Regressor):
+    """Gives a summary of its input beside the output, if it is asked for."""
+
+    def __init__(self, summary):
+        super().__init__()
+        self.summary = summary
+
+    def forward(self, x):
+        totals = np.log1p(np.abs(x.numpy()).sum(axis=0))
+        y = super().forward(x)
+        if not self.summary:
+            return y
+        return y, totals
+
+
+def bad_first_of_what_may_be_a_tuple(steps):
+    model = Summed(True)
+    for _ in range(steps):
+        out = model(torch.randn(3, 4))
+        print("predicted", out[0].numpy())  # DTL101
+
+
+def good_array_beside_the_output(steps):
+    model, differences = Summed(True), []
+    for _ in range(steps):
+        out = model(torch.randn(3, 4))
+        differences.append(float((out[1] - np.ones(4)).sum()))
+        y, totals = model(torch.randn(3, 4))
+        differences.append(float(np.abs(totals - 1.0).max()))
+    return differences
