@@ -65,7 +65,7 @@ def outcome(frame: Frame, test: ast.expr) -> bool | None:
         return _is_container(frame, test)
     value = frame.analysis.seen.get(test)
     constant = getattr(value, "constant", None)
-    if isinstance(constant, bool) and isinstance(test, (ast.Name, ast.Constant)):
+    if isinstance(constant, bool) and isinstance(test, (ast.Name, ast.Constant, ast.Compare)):
         return constant
     return None
 

@@ -282,12 +282,18 @@ def operate(frame: Frame, node: ast.AST, left: Value, right: Value, op: ast.oper
         return frame.analysis.unknown(frame.analysis.keys("operation", node))
     operands = [v for v in (left, right) if isinstance(v, (Tensor, Unknown, Object))]
     value = derive(frame, node, operands, summed=isinstance(op, (ast.Add, ast.Sub)))
-    if all(Doubt.PART in doubt_of(operand) for operand in operands if tracks(operand)):
-        value = doubted(value, Doubt.PART)
+    value = still_beside(value, operands)
     if isinstance(op, ast.Pow):
         return objectives.measured(frame, node, bent(frame, node, value))
     if isinstance(node, ast.BinOp) and isinstance(op, (ast.Mult, ast.MatMult)):
         return weights.weighed(frame, node, node.left, node.right, value)
+    return value
+
+
+def still_beside(value: Value, operands: Many[Value]) -> Value:
+    """A sum of numbers that stand beside a loss may be a number, too."""
+    if all(Doubt.PART in doubt_of(operand) for operand in operands if tracks(operand)):
+        return doubted(value, Doubt.PART)
     return value
 
 
@@ -345,9 +351,18 @@ def _compare(frame: Frame, node: ast.Compare) -> Value:
     values = [evaluate(frame, part) for part in (node.left, *node.comparators)]
     for value in values:
         measure(frame, value, node)
+    if len(values) == 2 and all(isinstance(v, Plain) and isinstance(v.constant, str) for v in values):
+        return _of_words(node.ops[0], values[0] == values[1])
     if any(isinstance(op, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in node.ops):
         return PLAIN
     return CLEAR if any(isinstance(value, (Tensor, Unknown)) for value in values) else PLAIN
+
+
+def _of_words(op: ast.cmpop, same: bool) -> Plain:
+    """`mode == "train"`, where the mode is known: a caller has said it."""
+    if isinstance(op, (ast.Eq, ast.Is)):
+        return Plain(same)
+    return Plain(not same) if isinstance(op, (ast.NotEq, ast.IsNot)) else PLAIN
 
 
 def measure(frame: Frame, value: Value, node: ast.AST) -> None:

@@ -20,6 +20,15 @@ def f(model, loader):
         out["loss"].backward()
         kept.append(out["metric"])
     return kept
+=== numbers that stand beside a loss are summed
+def f(model, loader):
+    right, history = 0, []
+    for a in loader:
+        out = model(a)
+        out["loss"].backward()
+        right += out["accuracy"]
+        history.append(right)
+    return history
 === total += loss before the backward
 def f(loader):
     total = 0

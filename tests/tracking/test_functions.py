@@ -4,6 +4,18 @@ import pytest
 from programs import cases, check, check_cut
 
 FUNCTIONS = cases("""
+=== a word that the caller says decides
+def f(x, mode="train"):
+    if mode == "train":
+        return VALUE.detach()
+    elif mode == "test":
+        return VALUE
+f(1).numpy()
+f(1, mode="test").numpy()  #! numpy
+=== a word that nobody says
+def f(x, mode):
+    return VALUE if mode != "train" else VALUE.detach()
+f(1, MODE).numpy()  #! numpy
 === a function returns it
 def f():
     return VALUE
