@@ -398,7 +398,7 @@ def doubted(value: Value, doubt: Doubt) -> Value:
     """The same value, which may be no tensor for one more reason."""
     if not isinstance(value, Tensor) or doubt in value.doubt or value.grad is Grad.CLEAR:
         return value
-    return Tensor(value.grad, value.origin, value.lineage, value.leaf, value.doubt | doubt)
+    return Tensor(value.grad, value.origin, value.lineage, value.leaf, value.doubt | doubt, value.rows)
 
 
 def doubt_of(value: Value) -> Doubt:
