@@ -89,6 +89,7 @@ class Analysis:
     optimizers: dict[int, frozenset[int] | None] = field(default_factory=dict)
     stored: dict[tuple[int, ClassDefinition], Stored] = field(default_factory=dict)
     undecided: dict[FunctionDefinition, None] = field(default_factory=dict)
+    around: dict[ast.AST, ast.AST] = field(default_factory=dict)
     written: dict[ast.AST, dict[str, list[ast.expr | Item]]] = field(default_factory=dict)
     decided: frozenset[FunctionDefinition] = frozenset()
     twins: Mapping[ast.Call, list[Twin]] = field(default_factory=dict)

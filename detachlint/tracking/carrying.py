@@ -372,11 +372,13 @@ def _operand(frame: Frame, node: ast.AST, mark: Lineage) -> ast.expr | None:
 def _holds(value: Value | None, mark: Lineage) -> bool:
     """Whether a value is the marked one, passed on and nothing else."""
     stack = [lineage_of(part) for part in parts(value)] if value is not None else []
+    seen: set[Lineage] = set()
     while stack:
         current = stack.pop()
         if current is mark:
             return True
-        if current is not None and is_passage(current):
+        if current is not None and current not in seen and is_passage(current):
+            seen.add(current)
             stack.extend(current.parents)
     return False
 
@@ -411,11 +413,12 @@ def _once_per_iteration(frame: Frame, stands: ast.AST, loop: ast.AST) -> bool:
 
 def _may_be_pair(frame: Frame, value: Tensor) -> bool:
     """Whether this may be the state of an LSTM, or of a module that nothing is known of."""
-    stack = [value.lineage]
+    stack, seen = [value.lineage], set[Lineage]()
     while stack:
         current = stack.pop()
-        if current is None:
+        if current is None or current in seen:
             continue
+        seen.add(current)
         if current.call is not None and not _is_own(frame, current.call.key):
             if not _gives_tensors(frame, current.call.key):
                 return True

@@ -115,9 +115,12 @@ class Fates:
 
     def cut_in_place(self, lineage: Lineage | None) -> None:
         """`x.detach_()`: whatever holds this very tensor holds no graph any more, and was right to wait."""
-        stack = [lineage] if lineage is not None else []
+        stack, seen = [lineage] if lineage is not None else [], set[Lineage]()
         while stack:
             current = stack.pop()
+            if current in seen:
+                continue
+            seen.add(current)
             passed = current.key < 0 or current.place is not None
             if passed or current.entered is not None or current.left is not None:
                 stack.extend(current.parents)

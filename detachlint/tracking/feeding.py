@@ -253,13 +253,14 @@ _IN_HELPER = "detach what is handed to this function in the step of the other ne
 def _report(frame: Frame, waiting: Pending, feed: _Feed, sink: str, shared: bool) -> None:
     node = _argument(frame, feed)
     linted = next(m for m in frame.analysis.modules.values() if m.path == frame.analysis.target)
-    if node is None or not _stands_in(linted.tree, node):
+    around = _functions(frame, linted.tree)
+    if node is None or node not in around:
         return
     events = frame.analysis.events
     if sink == "waste" and any((id(node), "feed", other) in events for other in _HARMFUL):
         return
     events.pop((id(node), "feed", "waste"), None)
-    here = _function_around(linted.tree, node) in waiting.functions
+    here = around[node] in waiting.functions
     unfixable = _SHARED if shared else None if here else _IN_HELPER
     value = frame.analysis.seen.get(node)
     origin = next((part.origin for part in parts(value) if isinstance(part, Tensor)), None) if value else None
@@ -339,14 +340,14 @@ def _callee(frame: Frame, lineage: Lineage) -> str:
     return ast.unparse(node.func) if isinstance(node, ast.Call) else "the network"
 
 
-def _stands_in(tree: ast.AST, node: ast.AST) -> bool:
-    return any(part is node for part in ast.walk(tree))
-
-
-def _function_around(tree: ast.AST, node: ast.AST) -> ast.AST:
-    """The innermost function that `node` stands in, or the file."""
-    found = tree
-    for part in ast.walk(tree):
-        if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) and _stands_in(part, node):
-            found = part  # walked breadth first: an inner one comes later
-    return found
+def _functions(frame: Frame, tree: ast.AST) -> dict[ast.AST, ast.AST]:
+    """The innermost function around each node of the file, or the file itself."""
+    known = frame.analysis.around
+    waiting: list[tuple[ast.AST, ast.AST]] = [] if known else [(tree, tree)]
+    while waiting:
+        node, around = waiting.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            around = node
+        known[node] = around
+        waiting += [(part, around) for part in ast.iter_child_nodes(node)]
+    return known

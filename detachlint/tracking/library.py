@@ -143,11 +143,12 @@ def _show_module(frame: Frame, name: str, part: Value) -> None:
     if name.rpartition(".")[2] not in ("Sequential", "ModuleList", "ModuleDict"):
         return
     statement = frame.statement
-    waiting = [lineage_of(part)]
+    waiting, seen = [lineage_of(part)], set[Lineage]()
     while waiting and statement is not None:
         lineage = waiting.pop()
-        if lineage is None:
+        if lineage is None or lineage in seen:
             continue
+        seen.add(lineage)
         if lineage.key < 0 or lineage.place is not None:
             waiting.extend(lineage.parents)
         elif frame.analysis.keys.thing(lineage.key)[0] == "call":

@@ -3,6 +3,10 @@
 import pytest
 from programs import cases, check, events, program
 
+from detachlint.tracking import carrying
+from detachlint.tracking.fates import Fates
+from detachlint.tracking.values import Lineage, Unknown
+
 SPENT = cases("""
 === total += loss after the backward
 def f(loader):
@@ -760,3 +764,24 @@ def test_an_event_answers_three_questions():
     assert "a backward has consumed its graph" in fate
     assert event.spent
     assert [getattr(node, "id", None) for node in event.detach] == ["loss"]
+
+
+def joined_often():
+    """A definition behind fifty joins of two ways each: more ways than can be walked."""
+    lineage = bottom = Lineage(1)
+    for _ in range(50):
+        lineage = Lineage(-1, (lineage, Lineage(-1, (lineage,))))
+    return lineage, bottom
+
+
+def test_what_was_joined_often_is_cut_in_place():
+    lineage, bottom = joined_often()
+    fates = Fates()
+    fates.cut_in_place(lineage)
+    assert fates.is_cut_in_place(bottom)
+
+
+def test_what_was_joined_often_is_looked_through_for_a_mark():
+    lineage, bottom = joined_often()
+    assert not carrying._holds(Unknown(1, lineage), Lineage(2))
+    assert carrying._holds(Unknown(1, lineage), bottom)
