@@ -30,6 +30,8 @@ def returned(frame: Frame, definition: FunctionDefinition, value: Value) -> None
     if not live.spent or definition.module.path != frame.analysis.target:
         return
     losses = {waiting.lineage for waiting in live.pending.values()}
+    if len(losses) > 1:
+        return  # several losses, each with a step of its own: all is trained here, and what comes of it told
     consumed = {met for part in parts(value) for met in _nearest(frame, lineage_of(part), losses)}
     for waiting in live.pending.values():
         node = waiting.node

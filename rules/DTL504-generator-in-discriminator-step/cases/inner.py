@@ -126,3 +126,36 @@ def good_loss_that_is_reported(steps):
 
 def good_graph_that_is_retained(steps):
     return gradients(Retaining(), steps)
+
+
+class Alternating(nn.Module):
+    """Trains both of its halves itself, and gives back what came of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.code, self.image = nn.Linear(3, 2), nn.Linear(2, 3)
+        self.squeeze = nn.Linear(2, 2)
+        self.first = torch.optim.SGD(self.code.parameters(), lr=0.1)
+        self.second = torch.optim.SGD(self.image.parameters(), lr=0.1)
+
+    def forward(self, x):
+        again = self.image(self.squeeze(self.code(x)))
+        coding = F.mse_loss(again, x)
+        self.first.zero_grad()
+        coding.backward()
+        self.first.step()
+        codes = self.squeeze(self.code(x)).detach()
+        again = self.image(codes)
+        painting = F.l1_loss(again, x)
+        self.second.zero_grad()
+        painting.backward()
+        self.second.step()
+        return coding, painting, again
+
+
+def good_module_that_trains_all_of_itself(steps):
+    model, shown = Alternating(), []
+    for _ in range(steps):
+        coding, painting, again = model(torch.randn(4, 3))
+        shown.append(f"{coding.item():.3f} {painting.item():.3f} {again.mean().item():.3f}")
+    return shown
