@@ -39,7 +39,8 @@ DEFAULT_EXCLUDES = (
     *(".vscode", "__pycache__", "__pypackages__", "/_build", "/build", "/buck-out", "/dist", "node_modules"),
     *("site-packages", "/venv", "/env"),
 )
-_WORTH = (b"torch", b"lightning", b"backward", b"detachlint:", b"DTL")
+# A loop without a word of torch calls `backward`; prose speaks of backward compatibility.
+_WORTH = (b"torch", b"lightning", b".backward", b"_backward", b"backward(", b"detachlint:", b"DTL")
 NOTEBOOK = ".ipynb"
 _SOURCES = (".py", NOTEBOOK)
 _LONGEST_WORD = max(map(len, _WORTH))

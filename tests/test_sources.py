@@ -170,3 +170,14 @@ def test_screen_names_what_is_worth_parsing(tmp_path):
     assert screened.worth == tuple(names[:2])
     assert screened.size == 2 * len("import torch\n")
     assert [error.reason for error in screened.errors] == ["cannot be read: no such file or directory"]
+
+
+@pytest.mark.parametrize(
+    "line", ["loss.backward()", "self.manual_backward(loss)", "loss \\\n    . backward(x)"]
+)
+def test_a_loop_without_a_word_of_torch_is_worth_parsing(line):
+    assert sources.is_worth_parsing(line.encode())
+
+
+def test_prose_is_not_worth_parsing():
+    assert not sources.is_worth_parsing(b"# kept for backward compatibility, and backwards\n")
