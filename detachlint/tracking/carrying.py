@@ -21,7 +21,7 @@ from detachlint.tracking import targets
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.consumption import Consumption, carried, comes_from_before, each, parts, whole
 from detachlint.tracking.definitions import FunctionDefinition, FunctionNode
-from detachlint.tracking.environment import State
+from detachlint.tracking.environment import State, differing
 from detachlint.tracking.events import Event, Note
 from detachlint.tracking.fates import ancestors
 from detachlint.tracking.places import ELEMENT, Place
@@ -301,10 +301,11 @@ def forget_stale(test: ast.expr, left: State | None, right: State | None) -> Non
     """
     if left is None or right is None or not (left.spent and right.spent):
         return
-    asked = {getattr(part, "id", getattr(part, "attr", None)) for part in ast.walk(test)}
-    for place, value in left.cells.items():
-        other = right.cells.get(place)
-        if other is None or other is value or place[1].lstrip(".") in asked:
+    places = differing(right.cells, left.cells)
+    asked = {getattr(part, "id", getattr(part, "attr", None)) for part in ast.walk(test)} if places else set()
+    for place in places:
+        value, other = left.cells[place], right.cells.get(place)
+        if other is None or place[1].lstrip(".") in asked:
             continue
         old, old_there = comes_from_before(value), comes_from_before(other)
         if old and not old_there:
@@ -319,10 +320,9 @@ def renewed(entry: State, end: State) -> list[Place]:
         return []
     return [
         place
-        for place, value in entry.cells.items()
+        for place in differing(end.cells, entry.cells)
         if (made := end.cells.get(place)) is not None
-        and made is not value
-        and comes_from_before(value)
+        and comes_from_before(entry.cells[place])
         and not comes_from_before(made)
     ]
 

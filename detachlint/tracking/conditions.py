@@ -172,10 +172,15 @@ def asks_for_tensor(test: ast.expr, target: ast.expr) -> bool:
 
 
 def _asks_for_tensor(test: ast.Call) -> bool:
-    return len(test.args) == 2 and any(
-        getattr(part, "attr", getattr(part, "id", "")) in ("Tensor", "Variable", "Parameter")
-        for part in ast.walk(test.args[1])
-    )
+    if len(test.args) != 2:
+        return False
+    asked = test.args[1]
+    if isinstance(asked, ast.Name):  # as good as always, and no walk
+        return asked.id in _TENSORS
+    return any(getattr(part, "attr", getattr(part, "id", "")) in _TENSORS for part in ast.walk(asked))
+
+
+_TENSORS = frozenset({"Tensor", "Variable", "Parameter"})
 
 
 def _asks_for_plain(test: ast.Call) -> bool:

@@ -113,15 +113,24 @@ def carried(value: Value, carry: Carry) -> Value:
 
 def is_carried(lineage: Lineage) -> bool:
     """Whether this is a value as it came from the iteration before, on one path at least."""
+    if lineage.key >= 0 and lineage.carried is None:
+        return False
     stack, seen = [lineage], set[Lineage]()
     while stack:
         current = stack.pop()
         if current.carried is not None:
             if current.carried.spent:
+                lineage.from_before = True
                 return True
         elif current.key < 0 and current not in seen:
+            if current.from_before:
+                lineage.from_before = True
+                return True
             seen.add(current)
-            stack.extend(current.parents)
+            if current.from_before is None:
+                stack.extend(current.parents)
+    for current in seen:
+        current.from_before = False
     return False
 
 

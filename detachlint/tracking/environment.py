@@ -114,7 +114,7 @@ class State:
             self.spent.pop(lineage, None)
 
 
-def _differing(left: dict[Place, Value], right: dict[Place, Value]) -> list[Place]:
+def differing(left: dict[Place, Value], right: dict[Place, Value]) -> list[Place]:
     """The places of `right` that hold something else on the left: few of many, so no Python looks at each."""
     return list(compress(right, map(is_not, right.values(), map(left.get, right))))
 
@@ -136,7 +136,7 @@ def join_states(left: State | None, right: State | None, condition: str | None =
     joined = State(join_modes(left.mode, right.mode))
     cells = joined.cells = left.cells.copy()
     differ: list[Place] = []
-    for place in _differing(left.cells, right.cells):
+    for place in differing(left.cells, right.cells):
         mine, value = cells.get(place), right.cells[place]
         if mine is None:
             cells[place] = _or_any(left, place, value)

@@ -87,7 +87,8 @@ class Lineage:
     `key` names the definition across contexts and rounds (see `Keys`). `place` is set where the value
     was read from, or kept in, a place whose fate matters. `summed` marks sums, whose backward speaks for
     their summands too. `tracks` marks results that require grad, `opaque` those of code that cannot be seen,
-    of which nobody knows whether a backward gets through.
+    of which nobody knows whether a backward gets through. `from_before` is what `consumption.is_carried` has
+    found of it: graphs grow by joins, and are not walked to their ends for each.
     """
 
     key: int
@@ -101,6 +102,7 @@ class Lineage:
     tracks: bool = False
     opaque: bool = False
     carried: Carry | None = None
+    from_before: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
