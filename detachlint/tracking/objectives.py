@@ -16,7 +16,7 @@ import ast
 from collections.abc import Sequence as Many
 
 from detachlint.models import Call
-from detachlint.tracking import weights
+from detachlint.tracking import teachers, weights
 from detachlint.tracking.analysis import Analysis, Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.events import Event, Note
@@ -60,7 +60,7 @@ def compared(
     predictions = terms(frame.analysis, first, scope)
     _regressed(frame, node, predictions)
     found = predictions + terms(frame.analysis, second, scope, -1)
-    return _judged(frame, node, found, value, _A_LOSS)
+    return teachers.taught(frame, node, first, second, _judged(frame, node, found, value, _A_LOSS))
 
 
 def _written(arguments: Arguments, names: Many[int | str]) -> ast.expr | None:
@@ -78,7 +78,11 @@ def measured(frame: Frame, node: ast.AST, value: Value) -> Value:
     found = terms(frame.analysis, difference, scope_of(frame))
     if any(term.known for term in found):
         _regressed(frame, node, [term for term in found if not term.scaled])
-    return _judged(frame, node, found, value, _A_DISTANCE)
+    value = _judged(frame, node, found, value, _A_DISTANCE)
+    if isinstance(difference, ast.BinOp) and isinstance(difference.op, ast.Sub):
+        value = teachers.taught(frame, node, difference.left, difference.right, value)
+        value = teachers.taught(frame, node, difference.right, difference.left, value)
+    return value
 
 
 def _regressed(frame: Frame, node: ast.AST, predictions: list[Term]) -> None:
