@@ -27,7 +27,8 @@ def deep(frame: Frame, node: ast.AST, value: Value, limit: int = _DEEPEST) -> Va
         key = frame.analysis.keys("copy", node, value.key)
         if frame.analysis.facts.is_frozen(key):
             frozen = True
-        return replace(value, key=key, child=child, trainable=Grad.CLEAR if frozen else value.trainable)
+        trainable = Grad.CLEAR if frozen else value.trainable
+        return replace(value, key=key, child=child, parts=(), trainable=trainable)
     if isinstance(value, Instance) and value.klass.is_module and len(value.sites) == 1:
         return _instance(frame, node, value, limit)
     return value

@@ -135,7 +135,10 @@ def _module(frame: Frame, name: str, key: int, parameters: bool, arguments: Argu
     child = inner_instances[0] if inner_instances else first
     if frame.analysis.facts.is_frozen(key):
         trainable = Grad.CLEAR
-    return Module(name, trainable, key, child if isinstance(child, (Module, Instance)) else None)
+    parts = dict.fromkeys(part for each in children for part in methods.owners(frame, each))
+    return Module(
+        name, trainable, key, child if isinstance(child, (Module, Instance)) else None, tuple(parts)
+    )
 
 
 def _show_module(frame: Frame, name: str, part: Value) -> None:

@@ -183,7 +183,8 @@ def owners(frame: Frame, value: Value, limit: int = 4) -> list[int]:
         inner = [key for part in parts for key in owners(frame, part, limit - 1)]
         return [*value.sites, *inner]
     if isinstance(value, Module):
-        return [value.key, *(owners(frame, value.child, limit - 1) if value.child is not None else ())]
+        inner = owners(frame, value.child, limit - 1) if value.child is not None else []
+        return [value.key, *value.parts, *inner]
     if isinstance(value, Unknown):
         return [value.key]
     lineage = lineage_of(value)

@@ -182,12 +182,16 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A library's `nn.Module`. `trainable` says whether its output tracks on an input that does not."""
+    """A library's `nn.Module`. `trainable` says whether its output tracks on an input that does not.
+
+    `child` speaks for what it was made of; `parts` are the keys of all of it.
+    """
 
     name: str
     trainable: Grad
     key: int
     child: Value | None = None
+    parts: tuple[int, ...] = ()
     alone: bool = field(default=True, compare=False)
 
 

@@ -216,9 +216,13 @@ def good_targets_are_data(steps):
     return loss.item()
 
 
-def good_settings_of_an_optimizer_chosen_by_name(steps, kind="SGD"):
+def optimizer_by_name(kind, parameters):
+    return getattr(torch.optim, kind)(parameters, lr=0.1)
+
+
+def good_settings_of_an_optimizer_chosen_by_name(steps):
     model = Classifier()
-    optimizer = getattr(torch.optim, kind)(model.parameters(), lr=0.1)
+    optimizer = optimizer_by_name("SGD", model.parameters())
     scheduler = getattr(torch.optim.lr_scheduler, "StepLR")(optimizer, 2)
     logger.warning("%s", optimizer)
     for _ in range(steps):
