@@ -47,6 +47,7 @@ from detachlint.tracking.values import (
     Value,
     lineage_of,
     tracks,
+    with_lineage,
 )
 
 _TENSOR = "torch.Tensor"
@@ -550,8 +551,15 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
         frame.live.cells.pop((key, offset), None)
     if isinstance(callee, Unknown) and callee.key in facts.differentiable and any(map(tracks, leaves)):
         tracking = [leaf for leaf in leaves if tracks(leaf)]
-        return expressions.derive(frame, node, tracking, doubt=Doubt.STRUCTURE)
+        return _sealed(expressions.derive(frame, node, tracking, doubt=Doubt.STRUCTURE), key)
     return frame.analysis.unknown(key, lineage)
+
+
+def _sealed(value: Value, key: int) -> Value:
+    """What code out of sight made of tensors: which of its parts hang on which of them cannot be seen."""
+    if not isinstance(value, Tensor) or value.lineage is None:
+        return value
+    return with_lineage(value, Lineage(key, (value.lineage,), opaque=True, tracks=value.lineage.tracks))
 
 
 def _show_loaded(frame: Frame, node: ast.AST, callee: Value | None) -> None:
