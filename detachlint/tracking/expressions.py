@@ -34,7 +34,7 @@ from detachlint.tracking import (
 )
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
-from detachlint.tracking.environment import join_modes, join_states
+from detachlint.tracking.environment import State, join_modes, join_states
 from detachlint.tracking.fates import Use
 from detachlint.tracking.places import PARAMETERS, Place, element, item
 from detachlint.tracking.values import (
@@ -391,8 +391,20 @@ def _conditional(frame: Frame, node: ast.IfExp) -> Value:
     frame.state = before
     conditions.narrow(frame, node.test, False)
     second = evaluate(frame, node.orelse)
+    _leave_nothing(frame, first, after, frame.state)
+    _leave_nothing(frame, second, frame.state, after)
     frame.state = join_states(after, frame.state)
     return join(first, second)
+
+
+def _leave_nothing(frame: Frame, made: Value, here: State | None, there: State | None) -> None:
+    """`[] if kept else None`: the list of the last time is gone, also on the path that makes none."""
+    if not isinstance(made, Container) or here is None or there is None:
+        return
+    for site in made.sites:
+        for offset in frame.analysis.offsets_of(site):
+            if (site, offset) not in here.cells:
+                there.cells.pop((site, offset), None)
 
 
 def _tuple(frame: Frame, node: ast.Tuple) -> Value:

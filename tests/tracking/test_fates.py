@@ -785,3 +785,20 @@ def test_what_was_joined_often_is_looked_through_for_a_mark():
     lineage, bottom = joined_often()
     assert not carrying._holds(Unknown(1, lineage), Lineage(2))
     assert carrying._holds(Unknown(1, lineage), bottom)
+
+
+HANDED_BACK = """
+import torch
+
+def train_epoch(args, model, pairs, weights=None):
+    model.train()
+    for x in pairs:
+        predicted, encodings = model(x)
+        transfer, distance, weights = model.adapt(encodings, weights)
+        total = args.scale * transfer
+        total.backward()
+"""
+
+
+def test_what_an_unseen_method_hands_back_need_not_hang_on_what_it_was_given():
+    assert not events(HANDED_BACK)

@@ -219,3 +219,55 @@ def good_graph_kept_outside_the_loss(steps):
         with torch.no_grad():
             state = cell(x, state)
         head(x * state[:, :3]).mean().backward()
+
+
+class Gated(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+        self.layers = nn.ModuleList([nn.Linear(3, 3) for _ in range(2)])
+        self.gates = nn.ModuleList([nn.Linear(3, 1) for _ in range(2)])
+
+    def weighed(self, x):
+        x, weights = self.features(x)
+        penalty = torch.zeros(1)
+        for i in range(2):
+            for j in range(2):
+                weight = weights[i][j] if self.kind == "gated" else 1 / 3
+                penalty = penalty + weight * x[j].sum()
+        return x.mean(), penalty, weights
+
+    def plain(self, x):
+        x, _ = self.features(x)
+        return x.mean(), x.sum()
+
+    def features(self, x):
+        weights = [] if self.kind == "gated" else None
+        for i in range(2):
+            x = self.layers[i](x)
+            if self.kind == "gated":
+                weights.append(torch.sigmoid(self.gates[i](x)))
+        return x, weights
+
+
+def gated_epoch(model, optimizer, epoch):
+    weights = None
+    for _ in range(2):
+        total = torch.zeros(1)
+        for x in torch.ones(2, 2, 3):
+            if epoch < 3:
+                mean, penalty, weights = model.weighed(x)
+            else:
+                mean, penalty = model.plain(x)
+            total = total + mean + penalty
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+    return weights
+
+
+def good_list_that_each_call_makes_anew(steps):
+    model = Gated("gated" if steps > 0 else "plain")
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    for epoch in range(steps):
+        gated_epoch(model, optimizer, epoch)
