@@ -83,6 +83,7 @@ def _interpret(analysis: Analysis, once: Callable[[], None], most: int) -> None:
         analysis.inert.clear()
         analysis.untensed.clear()
         analysis.stored.clear()
+        analysis.stale.clear()
         once()
         if (facts.size(), facts.only_without_grad()) == known:
             break

@@ -95,6 +95,7 @@ class Analysis:
     twins: Mapping[ast.Call, list[Twin]] = field(default_factory=dict)
     twins_met: dict[ast.Call, Frame] = field(default_factory=dict)
     compared: set[ast.AST] = field(default_factory=set)
+    stale: set[Lineage] = field(default_factory=set)
     work: int = 0
     writes: int = 0
     training_calls: int = 0

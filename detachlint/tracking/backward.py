@@ -1,7 +1,8 @@
 """What a backward proves, spends and needs.
 
 `x.backward()` says three things at once: the definition of `x` that reaches here requires grad; from here on
-its graph is consumed, unless `retain_graph` or `create_graph` keeps it; and every place that `x` was read
+its graph is consumed, unless `retain_graph` or `create_graph` keeps it, which it does until an optimizer
+steps the weights in it; and every place that `x` was read
 from was kept for this.
 """
 
@@ -41,7 +42,7 @@ def backward(
             frame.analysis.facts.prove(lineage_of(leaf), note, single)
         carrying.returned_to(frame, node, leaf, until)
         if inputs is None:
-            feeding.differentiated(frame, node, lineage_of(leaf))
+            feeding.differentiated(frame, node, lineage_of(leaf), retained)
         if not retained:
             spend(lineage_of(leaf), frame.live, frame.analysis.facts, until)
 

@@ -281,10 +281,21 @@ def _tell(frame: Frame, node: ast.AST, value: Value, way: _Way) -> None:
     detach, unfixable = _fix(frame, stands, carry)
     name = carry.name if held is None else ast.unparse(stands)
     notes = [Note(step.path, step.node, step.text) for step in steps]
-    text = f"`{carry.name}` comes from the iteration before, whose backward has consumed its graph"
-    notes.append(Note(path, stands, text))
-    notes.append(Note(frame.module.path, node, "this backward runs into the consumed graph and raises"))
+    stale = any(ancestor in frame.analysis.stale for ancestor in ancestors(way.mark))
+    before, now = _RETAINED if stale else _CONSUMED
+    notes.append(Note(path, stands, f"`{carry.name}` comes from the iteration before, {before}"))
+    notes.append(Note(frame.module.path, node, now))
     frame.analysis.emit(Event("carry", "state", name, stands, detach, tuple(notes), True, unfixable))
+
+
+_CONSUMED = (
+    "whose backward has consumed its graph",
+    "this backward runs into the consumed graph and raises",
+)
+_RETAINED = (
+    "whose graph was retained, though its weights have been stepped since",
+    "this backward runs through all iterations before, with weights that have changed, and raises",
+)
 
 
 def _is_inferred(frame: Frame, origin: Origin) -> bool:

@@ -55,7 +55,7 @@ class Pending:
     `stepped` are the owners of the parameters that were stepped after it and before any other backward,
     `zeroed` those whose gradients were cleared since; `later` are the graphs that were differentiated since.
     `functions` are running. `raises`: a part of the graph was consumed before. `lost`: what became of the
-    gradients cannot be seen.
+    gradients cannot be seen. `retained`: it left its graph as it was.
     """
 
     node: ast.AST
@@ -67,6 +67,7 @@ class Pending:
     functions: frozenset[ast.AST] = frozenset()
     raises: bool = False
     lost: bool = False
+    retained: bool = False
 
 
 class State:

@@ -174,6 +174,30 @@ def values_kept(lineage: Lineage | None) -> set[int]:
 _NODES = ("call", "operation", "hook")
 
 
+def outdate(lineage: Lineage, owners: frozenset[int], state: State, facts: Facts) -> set[Lineage]:
+    """A graph was retained, and the weights of these owners were stepped: what was made by them is stale.
+
+    A step writes into the weights that a backward through them needs: torch raises, as if it were consumed.
+    """
+    users: dict[Lineage, list[Lineage]] = {}
+    waiting: list[Lineage] = []
+    for ancestor in ancestors(lineage):
+        for parent in ancestor.parents:
+            users.setdefault(parent, []).append(ancestor)
+        if ancestor.call is not None and ancestor.call.key in owners:
+            waiting.append(ancestor)
+    stale = set(waiting)
+    while waiting:
+        for user in users.get(waiting.pop(), ()):
+            if user not in stale:
+                stale.add(user)
+                waiting.append(user)
+    for each in stale:
+        if each.key >= 0 and _is_node(each, facts.keys):
+            state.spent[each] = each.tracks or each.key in facts.tracking
+    return stale
+
+
 def spend(
     lineage: Lineage | None, state: State, facts: Facts, until: frozenset[Lineage] = frozenset()
 ) -> None:

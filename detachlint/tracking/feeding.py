@@ -23,7 +23,7 @@ from detachlint.tracking.analysis import Frame
 from detachlint.tracking.consumption import Consumption, parts
 from detachlint.tracking.environment import Pending
 from detachlint.tracking.events import Event, Note
-from detachlint.tracking.fates import ancestors
+from detachlint.tracking.fates import ancestors, outdate
 from detachlint.tracking.places import PARAMETERS
 from detachlint.tracking.values import (
     Instance,
@@ -66,7 +66,7 @@ def _owners_of(frame: Frame, leaf: Value) -> set[int]:
     return {thing[1] for thing in things if thing[0] == PARAMETERS and isinstance(thing[1], int)}
 
 
-def differentiated(frame: Frame, node: ast.AST, lineage: Lineage | None) -> None:
+def differentiated(frame: Frame, node: ast.AST, lineage: Lineage | None, retained: bool = False) -> None:
     """A backward put gradients into the parameters of every network in this graph."""
     frame.analysis.training_calls += 1
     if lineage is None:
@@ -79,8 +79,10 @@ def differentiated(frame: Frame, node: ast.AST, lineage: Lineage | None) -> None
             elif _is_stale(waiting, lineage):
                 _tell(frame, waiting, _networks(lineage), "stale")
             pending[key] = replace(waiting, later=(*waiting.later, lineage))
-    raises = bool(pending) and Consumption(frame.live.spent, marks=False).of_lineage(lineage)
-    pending[here] = Pending(node, frame.module.path, lineage, functions=_running(frame), raises=raises)
+    raises = bool(pending) and Consumption(_consumed(frame), marks=False).of_lineage(lineage)
+    pending[here] = Pending(
+        node, frame.module.path, lineage, functions=_running(frame), raises=raises, retained=retained
+    )
     frame.live.pending = pending
 
 
@@ -94,9 +96,15 @@ def _running(frame: Frame) -> frozenset[ast.AST]:
     return frozenset(found)
 
 
+def _consumed(frame: Frame) -> dict[Lineage, bool]:
+    """What backwards have consumed, without what a step has only made stale."""
+    stale = frame.analysis.stale
+    return {each: sure for each, sure in frame.live.spent.items() if each not in stale}
+
+
 def _meets(frame: Frame, waiting: Pending, lineage: Lineage) -> bool:
     """Whether a later backward comes by what this one consumed."""
-    spent = frame.live.spent
+    spent = _consumed(frame)
     consumed = {a for a in ancestors(waiting.lineage) if a.call is not None and spent.get(a)}
     return bool(consumed) and any(ancestor in consumed for ancestor in ancestors(lineage))
 
@@ -159,6 +167,8 @@ def _lose(frame: Frame, owners: set[int] | None) -> None:
 def _stepped(frame: Frame, owners: frozenset[int]) -> None:
     pending = frame.live.pending.copy()
     for key, waiting in pending.items():
+        if waiting.retained:
+            frame.analysis.stale |= outdate(waiting.lineage, owners, frame.live, frame.analysis.facts)
         if not waiting.later:
             pending[key] = replace(waiting, stepped=waiting.stepped | owners)
             continue
