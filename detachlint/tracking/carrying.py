@@ -22,7 +22,7 @@ from detachlint.tracking.analysis import Frame
 from detachlint.tracking.consumption import Consumption, carried, comes_from_before, each, parts, whole
 from detachlint.tracking.definitions import FunctionDefinition, FunctionNode
 from detachlint.tracking.environment import State, differing
-from detachlint.tracking.events import Event, Note
+from detachlint.tracking.events import Event, Note, notes_of
 from detachlint.tracking.fates import ancestors
 from detachlint.tracking.places import ELEMENT, Place
 from detachlint.tracking.selection import detachable
@@ -280,7 +280,7 @@ def _tell(frame: Frame, node: ast.AST, value: Value, way: _Way) -> None:
         return
     detach, unfixable = _fix(frame, stands, carry)
     name = carry.name if held is None else ast.unparse(stands)
-    notes = [Note(step.path, step.node, step.text) for step in steps]
+    notes = notes_of(origin)
     stale = any(ancestor in frame.analysis.stale for ancestor in ancestors(way.mark))
     before, now = _RETAINED if stale else _CONSUMED
     notes.append(Note(path, stands, f"`{carry.name}` comes from the iteration before, {before}"))

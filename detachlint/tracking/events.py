@@ -12,6 +12,8 @@ import ast
 from dataclasses import dataclass
 from typing import Literal
 
+from detachlint.tracking.values import Origin
+
 EventKind = Literal["call", "keep", "copy", "output", "carry", "target", "weight", "feed"]
 
 
@@ -22,6 +24,11 @@ class Note:
     path: str
     node: ast.AST
     text: str
+
+
+def notes_of(origin: Origin | None) -> list[Note]:
+    """Why a value tracks: the steps to it, in the order in which they happen."""
+    return [Note(step.path, step.node, step.text) for step in origin.steps()] if origin is not None else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from detachlint.tracking import expressions, methods
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.consumption import Consumption, parts
 from detachlint.tracking.environment import Pending
-from detachlint.tracking.events import Event, Note
+from detachlint.tracking.events import Event, Note, notes_of
 from detachlint.tracking.fates import ancestors, outdate
 from detachlint.tracking.places import PARAMETERS
 from detachlint.tracking.values import (
@@ -276,7 +276,7 @@ def _report(frame: Frame, waiting: Pending, feed: _Feed, sink: str, shared: bool
     origin = next((part.origin for part in parts(value) if isinstance(part, Tensor)), None) if value else None
     if origin is None:  # it came out of code out of sight, which was given the network's output
         return
-    notes = [Note(step.path, step.node, step.text) for step in origin.steps()]
+    notes = notes_of(origin)
     network = _callee(frame, feed.network)
     notes.append(
         Note(linted.path, node, f"`{network}` gets the output of a network that is not stepped here")

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from detachlint.tracking.analysis import Analysis, Frame
 from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition, is_abstract
-from detachlint.tracking.events import Event, Note
+from detachlint.tracking.events import Event, Note, notes_of
 from detachlint.tracking.fates import ancestors
 from detachlint.tracking.values import (
     Grad,
@@ -256,7 +256,7 @@ def _forgotten(each: Stored, helper: FunctionDefinition, read: ast.AST) -> Event
 
 def _why(each: Stored) -> list[Note]:
     if each.origin is not None:
-        return [Note(step.path, step.node, step.text) for step in each.origin.steps()]
+        return notes_of(each.origin)
     return [
         Note(each.definition.module.path, each.node, "it hangs on the same graph as what is stored beside it")
     ]

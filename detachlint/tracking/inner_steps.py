@@ -15,7 +15,7 @@ from detachlint.tracking.carrying import is_passage
 from detachlint.tracking.consumption import parts
 from detachlint.tracking.definitions import FunctionDefinition
 from detachlint.tracking.environment import Pending
-from detachlint.tracking.events import Event, Note
+from detachlint.tracking.events import Event, Note, notes_of
 from detachlint.tracking.fates import ancestors
 from detachlint.tracking.selection import detachable
 from detachlint.tracking.terms import written_in
@@ -65,7 +65,7 @@ def _tell(
     if any(consumed & _graph(other) for part, other in read if ast.unparse(part) != ast.unparse(node)):
         detach, unfixable = (), "other parts of this loss go through it, too"
     origin = origin_of(value)
-    notes = [Note(step.path, step.node, step.text) for step in (origin.steps() if origin is not None else [])]
+    notes = notes_of(origin)
     notes.append(Note(waiting.path, waiting.node, "this backward, in `forward` itself, consumes its graph"))
     notes.append(Note(definition.module.path, definition.node, "and what it gives back hangs on that graph"))
     event = Event("feed", "returned", ast.unparse(loss), node, detach, tuple(notes), unfixable=unfixable)

@@ -19,7 +19,7 @@ from detachlint.models import Call
 from detachlint.tracking import teachers, weights
 from detachlint.tracking.analysis import Analysis, Frame
 from detachlint.tracking.arguments import Arguments
-from detachlint.tracking.events import Event, Note
+from detachlint.tracking.events import Event, Note, notes_of
 from detachlint.tracking.fates import Candidate, Use
 from detachlint.tracking.makers import makers
 from detachlint.tracking.places import Place
@@ -173,8 +173,7 @@ def _tell(frame: Frame, place: Place, predicted: Term, ahead: Term, wanted: froz
         return
     detach, unfixable = detachable(frame, node)
     origin = origin_of(ahead.value) if ahead.value is not None else None
-    steps = origin.steps() if origin is not None else []
-    notes = [Note(step.path, step.node, step.text) for step in steps]
+    notes = notes_of(origin)
     notes.append(Note(target, node, "it is the target, or a part of it, that the loss pulls a prediction to"))
     notes.append(Note(frame.module.path, predicted.node, _BOOTSTRAP))
     event = Event("target", "bootstrap", ast.unparse(node), node, detach, tuple(notes), unfixable=unfixable)

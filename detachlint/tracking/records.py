@@ -15,7 +15,7 @@ from pathlib import Path
 from detachlint.tracking import callers, containers, imports
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition, SourceModule, own_nodes
-from detachlint.tracking.events import Event, Note
+from detachlint.tracking.events import Event, Note, notes_of
 from detachlint.tracking.selection import detachable
 from detachlint.tracking.values import (
     Container,
@@ -61,7 +61,7 @@ def _compare(frame: Frame, definition: FunctionDefinition, offset: str, held: Va
     if len(cutting) < _FEWEST or 5 * len(cutting) < 4 * len(others):
         return
     origin = origin_of(held)
-    notes = [Note(step.path, step.node, step.text) for step in (origin.steps() if origin is not None else [])]
+    notes = notes_of(origin)
     path, written = cutting[0]
     text = (
         f"`{definition.owner.bases[0].name}` has {len(cutting)} other classes that cut what they write here"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from detachlint.tracking.analysis import Analysis, Frame
 from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition
-from detachlint.tracking.events import Event, Note
+from detachlint.tracking.events import Event, Note, notes_of
 from detachlint.tracking.selection import detachable
 from detachlint.tracking.terms import own_nodes
 from detachlint.tracking.values import GradMode, Tensor, Value, origin_of, tracks
@@ -31,9 +31,7 @@ def returned(frame: Frame, definition: FunctionDefinition, value: Value, node: a
     others = list(_siblings(frame.analysis, owner, definition.name)) if step is not None else []
     if step is None or not others or not all(map(_is_cut, others)):
         return
-    origin = origin_of(value)
-    steps = origin.steps() if origin is not None else []
-    notes = [Note(each.path, each.node, each.text) for each in steps]
+    notes = notes_of(origin_of(value))
     other = others[0]
     name = other.owner.name if other.owner is not None else ""
     notes.append(Note(other.module.path, other.node, f"`{name}` computes it without gradients"))

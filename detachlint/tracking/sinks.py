@@ -12,14 +12,13 @@ from detachlint.models import Call
 from detachlint.tracking import classes, expressions, keeping, passages, tracked
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
-from detachlint.tracking.events import Event, EventKind, Note
+from detachlint.tracking.events import Event, EventKind, Note, notes_of
 from detachlint.tracking.fates import is_spent
 from detachlint.tracking.selection import detachable
 from detachlint.tracking.values import (
     Grad,
     Instance,
     Object,
-    Origin,
     Plain,
     Tensor,
     Tuple,
@@ -118,14 +117,9 @@ def _emit_call(
     detach, unfixable = (detach, None) if unfixable is None else ((), unfixable)
     kind = _KINDS.get(sink, "call")
     sink = {"keeps": "logger", "lost": "copy"}.get(sink, sink)
-    notes = (*_why(frame, origin_of(leaf)), Note(path, node, text))
+    notes = (*notes_of(origin_of(leaf)), Note(path, node, text))
     spent = is_spent(lineage_of(leaf), frame.live)
     frame.analysis.emit(Event(kind, sink, callee, node, detach, notes, spent, unfixable))
-
-
-def _why(frame: Frame, origin: Origin | None) -> list[Note]:
-    steps = origin.steps() if origin is not None else []
-    return [Note(step.path, step.node, step.text) for step in steps]
 
 
 def array_operand(frame: Frame, node: ast.AST, left: Tensor) -> None:

@@ -14,7 +14,7 @@ import ast
 from collections.abc import Hashable
 
 from detachlint.tracking.analysis import Analysis, Frame
-from detachlint.tracking.events import Event, Note
+from detachlint.tracking.events import Event, Note, notes_of
 from detachlint.tracking.fates import Candidate, Use, ancestors
 from detachlint.tracking.places import PARAMETERS
 from detachlint.tracking.selection import detachable
@@ -66,7 +66,7 @@ def _event(frame: Frame, target: ast.expr, value: Tensor) -> Event:
     detach, unfixable = detachable(frame, target)
     origin = origin_of(value)
     path = frame.module.path
-    notes = [Note(step.path, step.node, step.text) for step in (origin.steps() if origin is not None else [])]
+    notes = notes_of(origin)
     notes.append(Note(path, target, "it is the target of a loss, and no optimizer steps what made it"))
     text = ast.unparse(target)
     return Event("target", "separate", text, target, detach, tuple(notes), unfixable=unfixable)

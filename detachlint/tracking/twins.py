@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from detachlint.tracking import classes
 from detachlint.tracking.analysis import Analysis, Frame
-from detachlint.tracking.events import Event, Note
+from detachlint.tracking.events import Event, Note, notes_of
 from detachlint.tracking.fates import Use, ancestors
 from detachlint.tracking.makers import makers
 from detachlint.tracking.places import attribute
@@ -190,7 +190,7 @@ def _event(frame: Frame, node: ast.Call, twin: Twin) -> Event:
     value = frame.analysis.seen[target]
     origin = origin_of(value)
     path = frame.module.path
-    notes = [Note(step.path, step.node, step.text) for step in (origin.steps() if origin is not None else [])]
+    notes = notes_of(origin)
     notes.append(Note(path, node, f"the target of `{ast.unparse(node.func)}`: the loss changes it as well"))
     notes.append(Note(path, twin.call, "the same loss detaches its target here"))
     text = ast.unparse(target)

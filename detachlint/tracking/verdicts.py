@@ -10,7 +10,7 @@ from typing import TypeAlias
 from detachlint.tracking import callers, forgetting, twins
 from detachlint.tracking.analysis import Analysis
 from detachlint.tracking.definitions import FunctionDefinition, SourceModule
-from detachlint.tracking.events import Event, EventKind, Note
+from detachlint.tracking.events import Event, EventKind, Note, notes_of
 from detachlint.tracking.fates import Candidate, Fates, Keep, Use, is_wasted, values_kept
 from detachlint.tracking.places import Place
 
@@ -165,8 +165,7 @@ def _merged(first: Event, second: Event) -> Event:
 
 
 def _event(keep: Keep, uses: dict[Use, ast.AST]) -> Event:
-    steps = keep.origin.steps() if keep.origin is not None else []
-    notes = [Note(step.path, step.node, step.text) for step in steps]
+    notes = notes_of(keep.origin)
     notes.append(
         Note(keep.path, keep.node, f"`{keep.callee}` keeps it, and its graph, beyond {keep.outlives}")
     )

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from detachlint.tracking import passages
 from detachlint.tracking.analysis import Analysis, Frame
-from detachlint.tracking.events import Event, Note
+from detachlint.tracking.events import Event, Note, notes_of
 from detachlint.tracking.fates import Candidate, Use, ancestors
 from detachlint.tracking.makers import Makers, makers
 from detachlint.tracking.places import Place
@@ -113,7 +113,7 @@ def refused(frame: Frame, node: ast.Assert) -> None:
     if entry is None:
         return
     origin = origin_of(value)
-    notes = [Note(step.path, step.node, step.text) for step in (origin.steps() if origin is not None else [])]
+    notes = notes_of(origin)
     notes.append(Note(frame.module.path, node, f"`{entry.callee}` asserts that it does not require grad"))
     detach, unfixable = detachable(frame, entry.argument)
     text = ast.unparse(entry.argument)
@@ -351,8 +351,7 @@ class _Reading:
             return
         detach, unfixable = detachable(self.frame, factor)
         origin = origin_of(term.value) if term.value is not None else None
-        steps = origin.steps() if origin is not None else []
-        notes = [Note(step.path, step.node, step.text) for step in steps]
+        notes = notes_of(origin)
         notes.append(Note(module.path, factor, text))
         event = Event("weight", sink, ast.unparse(factor), factor, detach, tuple(notes), unfixable=unfixable)
         wanted = frozenset[Use]() if self._in_forward() else _A_LOSS
