@@ -84,6 +84,8 @@ def _interpret(analysis: Analysis, once: Callable[[], None], most: int) -> None:
         analysis.untensed.clear()
         analysis.stored.clear()
         analysis.stale.clear()
+        analysis.twins_met.clear()
+        analysis.compared.clear()
         once()
         if (facts.size(), facts.only_without_grad()) == known:
             break

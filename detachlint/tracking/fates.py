@@ -115,17 +115,7 @@ class Fates:
 
     def cut_in_place(self, lineage: Lineage | None) -> None:
         """`x.detach_()`: whatever holds this very tensor holds no graph any more, and was right to wait."""
-        stack, seen = [lineage] if lineage is not None else [], set[Lineage]()
-        while stack:
-            current = stack.pop()
-            if current in seen:
-                continue
-            seen.add(current)
-            passed = current.key < 0 or current.place is not None
-            if passed or current.entered is not None or current.left is not None:
-                stack.extend(current.parents)
-            else:
-                self.cut.add(current.key)
+        self.cut |= values_kept(lineage)
 
     def is_cut_in_place(self, lineage: Lineage | None) -> bool:
         """Whether a kept value is one that is cut in place later."""
@@ -193,8 +183,8 @@ def outdate(lineage: Lineage, owners: frozenset[int], state: State, facts: Facts
                 stale.add(user)
                 waiting.append(user)
     for each in stale:
-        if each.key >= 0 and _is_node(each, facts.keys):
-            state.spent[each] = each.tracks or each.key in facts.tracking
+        if _is_result(each, facts):
+            _consume(each, state, facts)
     return stale
 
 
@@ -203,10 +193,18 @@ def spend(
 ) -> None:
     """A backward consumed this graph: the results of operations, not the leaves that they began with."""
     for ancestor in ancestors(lineage, until):
-        if ancestor.key >= 0 and _is_node(ancestor, facts.keys):
-            state.spent[ancestor] = ancestor.tracks or ancestor.key in facts.tracking
+        if _is_result(ancestor, facts):
+            _consume(ancestor, state, facts)
         elif ancestor.carried is not None:
             state.spent[ancestor] = True
+
+
+def _is_result(lineage: Lineage, facts: Facts) -> bool:
+    return lineage.key >= 0 and _is_node(lineage, facts.keys)
+
+
+def _consume(lineage: Lineage, state: State, facts: Facts) -> None:
+    state.spent[lineage] = lineage.tracks or lineage.key in facts.tracking
 
 
 def _is_node(lineage: Lineage, keys: Keys) -> bool:

@@ -98,8 +98,8 @@ def _running(frame: Frame) -> frozenset[ast.AST]:
 
 def _consumed(frame: Frame) -> dict[Lineage, bool]:
     """What backwards have consumed, without what a step has only made stale."""
-    stale = frame.analysis.stale
-    return {each: sure for each, sure in frame.live.spent.items() if each not in stale}
+    stale, spent = frame.analysis.stale, frame.live.spent
+    return {each: sure for each, sure in spent.items() if each not in stale} if stale else spent
 
 
 def _meets(frame: Frame, waiting: Pending, lineage: Lineage) -> bool:
@@ -192,6 +192,12 @@ def handled(frame: Frame, leaf: Value) -> None:
     """The program looks after gradients itself, `p.grad = None`: nothing is said of this network's."""
     if frame.live.pending:
         _lose(frame, _owners_of(frame, leaf))
+
+
+def made_by(frame: Frame, value: Value) -> frozenset[int]:
+    """The networks that were called in a value's graph, and the owners of the parameters in it."""
+    lineage = lineage_of(value)
+    return frozenset(_owners_of(frame, value)) | (_networks(lineage) if lineage is not None else frozenset())
 
 
 def _networks(lineage: Lineage) -> frozenset[int]:

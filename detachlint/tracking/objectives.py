@@ -25,7 +25,7 @@ from detachlint.tracking.makers import makers
 from detachlint.tracking.places import Place
 from detachlint.tracking.selection import detachable
 from detachlint.tracking.terms import Term, scope_of, terms
-from detachlint.tracking.values import Lineage, Tensor, Value, origin_of, tracks, with_lineage
+from detachlint.tracking.values import Tensor, Value, origin_of, placed, tracks
 
 _BOOTSTRAP = "the same network makes the prediction: a backward changes the target, too"
 _DISTANCES = frozenset({"pow", "square", "abs"})
@@ -113,8 +113,7 @@ def _judged(frame: Frame, node: ast.AST, found: list[Term], value: Tensor, wante
         return value
     place = (frame.analysis.keys("loss", node), ".loss")
     _tell(frame, place, predicted, bootstrapped, wanted)
-    parents = (value.lineage,) if value.lineage is not None else ()
-    return with_lineage(value, Lineage(place[0], parents, place))
+    return placed(value, place)
 
 
 def _bootstrap(analysis: Analysis, found: list[Term]) -> tuple[Term | None, Term | None]:

@@ -11,14 +11,13 @@ steps, and that nothing of the target is.
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable
 
+from detachlint.tracking import feeding
 from detachlint.tracking.analysis import Analysis, Frame
 from detachlint.tracking.events import Event, Note, notes_of
-from detachlint.tracking.fates import Candidate, Use, ancestors
-from detachlint.tracking.places import PARAMETERS
+from detachlint.tracking.fates import Candidate, Use
 from detachlint.tracking.selection import detachable
-from detachlint.tracking.values import Lineage, Tensor, Value, lineage_of, origin_of, tracks, with_lineage
+from detachlint.tracking.values import Tensor, Value, origin_of, placed, tracks
 
 _A_LOSS = frozenset({Use.DIFFERENTIATED, Use.RETURNED})
 
@@ -29,37 +28,24 @@ def taught(frame: Frame, node: ast.AST, prediction: ast.expr, target: ast.expr, 
     given = analysis.seen.get(target)
     if not isinstance(given, Tensor) or not tracks(given) or given.leaf or given.lineage is None:
         return value
-    stepped = _stepped(analysis)
-    if not stepped or not _networks(analysis, analysis.seen.get(prediction)) & stepped:
+    stepped, predicted = _stepped(analysis), analysis.seen.get(prediction)
+    if not stepped or predicted is None or not feeding.made_by(frame, predicted) & stepped:
         return value
-    makers = _networks(analysis, given)
+    makers = feeding.made_by(frame, given)
     if not makers or makers & stepped:
         return value
     place = (analysis.keys("loss", node), ".taught")
     event = _event(frame, target, given)
     analysis.fates.candidates.setdefault((place[0], id(target)), Candidate(place, event, _A_LOSS))
-    lineage = lineage_of(value)
-    return with_lineage(value, Lineage(place[0], (lineage,) if lineage is not None else (), place))
+    return placed(value, place)
 
 
-def _stepped(analysis: Analysis) -> set[Hashable]:
+def _stepped(analysis: Analysis) -> set[int]:
     """What the optimizers step; nothing where there is one of which that cannot be seen."""
     owners = analysis.optimizers.values()
     if any(keys is None for keys in owners):
         return set()
     return {key for keys in owners if keys is not None for key in keys}
-
-
-def _networks(analysis: Analysis, value: Value | None) -> set[Hashable]:
-    """The networks that were called on the way to a value, and the owners of parameters in it."""
-    found: set[Hashable] = set()
-    for ancestor in ancestors(lineage_of(value) if value is not None else None):
-        if ancestor.call is not None:
-            found.add(ancestor.call.key)
-        thing = analysis.keys.thing(ancestor.key) if ancestor.key >= 0 else ()
-        if len(thing) > 1 and thing[0] == PARAMETERS:
-            found.add(thing[1])
-    return found
 
 
 def _event(frame: Frame, target: ast.expr, value: Tensor) -> Event:

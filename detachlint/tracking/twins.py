@@ -14,7 +14,7 @@ mse(z.detach(), q)`), and no network is a loss.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from detachlint.tracking import classes
@@ -36,8 +36,8 @@ from detachlint.tracking.values import (
     Value,
     lineage_of,
     origin_of,
+    placed,
     tracks,
-    with_lineage,
 )
 
 _A_LOSS = frozenset({Use.DIFFERENTIATED, Use.RETURNED})
@@ -64,7 +64,7 @@ def pairs(tree: ast.Module) -> dict[ast.Call, list[Twin]]:
     found: dict[ast.Call, list[Twin]] = {}
     scopes = (part for part in ast.walk(tree) if isinstance(part, (ast.FunctionDef, ast.Module)))
     for scope in scopes:
-        for alike in _calls(scope).values():
+        for alike in _alike(scope):
             twins = [Twin(call, cut[0]) for call in alike if len(cut := _cut(call)) == 1 and cut[0] > 0]
             for call in alike if twins else ():
                 if not _cut(call) and not _mentions_a_cut(call):
@@ -74,12 +74,15 @@ def pairs(tree: ast.Module) -> dict[ast.Call, list[Twin]]:
     return found
 
 
-def _calls(scope: ast.AST) -> Mapping[str, list[ast.Call]]:
+def _alike(scope: ast.AST) -> Iterator[list[ast.Call]]:
+    """The calls of each function that a scope calls more than once; none where nothing is cut."""
+    calls = [part for part in own_nodes(scope) if isinstance(part, ast.Call) and len(part.args) > 1]
+    if not any(map(_cut, calls)):
+        return
     found: dict[str, list[ast.Call]] = {}
-    for part in own_nodes(scope):
-        if isinstance(part, ast.Call) and len(part.args) > 1:
-            found.setdefault(ast.unparse(part.func), []).append(part)
-    return {name: calls for name, calls in found.items() if len(calls) > 1}
+    for part in calls:
+        found.setdefault(ast.unparse(part.func), []).append(part)
+    yield from (alike for alike in found.values() if len(alike) > 1)
 
 
 def _cut(call: ast.Call) -> list[int]:
@@ -110,8 +113,7 @@ def met(frame: Frame, node: ast.Call, value: Value) -> Value:
         return value
     place = (frame.analysis.keys("loss", node), ".twin")
     frame.analysis.twins_met[node] = frame
-    parents = (value.lineage,) if value.lineage is not None else ()
-    return with_lineage(value, Lineage(place[0], parents, place))
+    return placed(value, place)
 
 
 def _is_network(frame: Frame, function: ast.expr) -> bool:

@@ -391,6 +391,12 @@ def tracks(value: Value) -> bool:
     return grad_of(value) is Grad.TRACKS
 
 
+def placed(value: Value, place: Place) -> Value:
+    """The same value, read from a place of its own: what becomes of that is asked at the end."""
+    lineage = lineage_of(value)
+    return with_lineage(value, Lineage(place[0], (lineage,) if lineage is not None else (), place))
+
+
 def with_lineage(value: Value, lineage: Lineage) -> Value:
     """The same value hanging on another lineage."""
     if isinstance(value, Tensor):

@@ -31,14 +31,13 @@ from detachlint.tracking.selection import detachable
 from detachlint.tracking.terms import Reader, Scope, Term, own_nodes, scope_of, terms, written_in
 from detachlint.tracking.values import (
     Grad,
-    Lineage,
     Tensor,
     Value,
     grad_of,
     lineage_of,
     origin_of,
+    placed,
     tracks,
-    with_lineage,
 )
 
 PRODUCTS = frozenset({"mul", "multiply", "dot", "matmul"})
@@ -83,8 +82,7 @@ def weighed(frame: Frame, node: ast.AST, left: ast.expr, right: ast.expr, value:
     found = found or reading.objective(left, right, place) or reading.objective(right, left, place)
     if not found:
         return value
-    parents = (value.lineage,) if value.lineage is not None else ()
-    return with_lineage(value, Lineage(place[0], parents, place))
+    return placed(value, place)
 
 
 def _is_summed_up(frame: Frame, node: ast.AST) -> bool:
