@@ -47,7 +47,7 @@ def find(analysis: Analysis, module: SourceModule, asked: list[FunctionDefinitio
         return []
     names = {d.owner.name if d.owner is not None else d.name for d in asked}
     file = Path(module.file)
-    files = [path for path in project.importers(names, file) if not is_test(path, project.root)]
+    files = _importers(project, sorted(names), file)
     files.sort(key=lambda path: (-len(os.path.commonpath((path, file))), str(path)))
     found = (_module(analysis, path) for path in files[:_MOST_FILES])
     return [caller for caller in found if caller is not None]
@@ -57,8 +57,11 @@ def others(project: Project, module: SourceModule) -> list[Path]:
     """The files of the project, tests aside, that import something that a file defines."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     names = [part.name for part in module.tree.body if isinstance(part, kinds)]
-    found = project.importers(names, Path(module.file)) if names else []
-    return [path for path in found if not is_test(path, project.root)]
+    return _importers(project, names, Path(module.file)) if names else []
+
+
+def _importers(project: Project, names: list[str], file: Path) -> list[Path]:
+    return [path for path in project.importers(names, file) if not is_test(path, project.root)]
 
 
 def deciding(
