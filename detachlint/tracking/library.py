@@ -334,7 +334,8 @@ def from_result(frame: Frame, node: ast.AST, result: object, operands: Many[Valu
     if result == "same":
         return operands[0] if operands else PLAIN
     if result == "packed":
-        return doubted(_derived(frame, node, operands), Doubt.SEVERAL | Doubt.PACKED)
+        # The lengths are numbers, whatever they come from.
+        return doubted(_derived(frame, node, operands[:1]), Doubt.SEVERAL | Doubt.PACKED)
     if result == "pair":
         return Tuple((_derived(frame, node, operands), CLEAR))
     if result in ("cut", "state"):

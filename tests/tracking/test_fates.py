@@ -802,3 +802,23 @@ def train_epoch(args, model, pairs, weights=None):
 
 def test_what_an_unseen_method_hands_back_need_not_hang_on_what_it_was_given():
     assert not events(HANDED_BACK)
+
+
+LENGTHS = """
+import torch
+from torch.nn.utils.rnn import pack_padded_sequence
+
+def train(model, loader):
+    counts = []
+    for x, y in loader:
+        scores, lengths = model(x)
+        packed = pack_padded_sequence(scores, lengths, batch_first=True)
+        loss = torch.nn.functional.cross_entropy(packed.data, y)
+        loss.backward()
+        counts.append(sum(lengths))
+    return counts
+"""
+
+
+def test_the_lengths_of_a_packed_sequence_are_numbers_and_so_is_their_sum():
+    assert not events(LENGTHS)
