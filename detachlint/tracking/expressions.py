@@ -12,9 +12,10 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from collections.abc import Sequence as Many
 from dataclasses import replace
+from typing import TypeGuard
 
 from detachlint.tracking import (
     calls,
@@ -125,20 +126,40 @@ def part_of_tensor(frame: Frame, node: ast.AST, base: Tensor, *more: Value) -> V
 
 
 def flatten(frame: Frame, value: Value, limit: int = 4) -> list[Value]:
-    """The leaves of a value: the items of tuples, lists and dicts, down to a few levels."""
-    if limit == 0:
-        return []
+    """The leaves of a value: the items of tuples, lists and dicts, down to a few levels.
+
+    Objects that hold each other are looked into once: configs and trees of nodes have more paths than parts.
+    """
+    leaves: list[Value] = []
+    _flatten(frame, value, limit, leaves, {})
+    return leaves
+
+
+def _flatten(frame: Frame, value: Value, limit: int, leaves: list[Value], seen: dict[int, int]) -> None:
     if isinstance(value, Tuple):
-        return [leaf for part in value.items for leaf in flatten(frame, part, limit - 1)]
-    if isinstance(value, Sequence):
-        return flatten(frame, value.element, limit - 1)
-    if isinstance(value, Container):
-        parts = containers.contents(frame, value)
-        return [leaf for part in parts for leaf in flatten(frame, part, limit - 1)]
-    if isinstance(value, Instance) and (value.klass.is_namedtuple or value.klass.is_dataclass):
-        fields = classes.held(frame, value)
-        return [leaf for field in fields for leaf in flatten(frame, field, limit - 1)]
-    return [value]
+        parts: Iterable[Value] = value.items
+    elif isinstance(value, Sequence):
+        parts = (value.element,)
+    elif isinstance(value, Container):
+        new = [site for site in value.sites if seen.get(site, 0) < limit]
+        seen.update(dict.fromkeys(new, limit))
+        parts = containers.contents(frame, replace(value, sites=tuple(new))) if new else ()
+    elif _is_record(value):
+        if seen.get(value.sites[0], 0) >= limit:
+            return
+        seen[value.sites[0]] = limit
+        parts = classes.held(frame, value)
+    else:
+        if limit > 0:
+            leaves.append(value)
+        return
+    if limit > 1:
+        for part in parts:
+            _flatten(frame, part, limit - 1, leaves, seen)
+
+
+def _is_record(value: Value) -> TypeGuard[Instance]:
+    return isinstance(value, Instance) and (value.klass.is_namedtuple or value.klass.is_dataclass)
 
 
 def load_name(frame: Frame, name: str) -> Value:

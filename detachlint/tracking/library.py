@@ -29,7 +29,7 @@ from detachlint.tracking import (
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.fates import Use
-from detachlint.tracking.places import LEAF, LOADED
+from detachlint.tracking.places import LEAF, LOADED, Place
 from detachlint.tracking.values import (
     ARRAY,
     CLEAR,
@@ -466,20 +466,30 @@ def escape(frame: Frame, node: ast.AST, values: Many[Value]) -> None:
 def use(frame: Frame, node: ast.AST, value: Value, kind: Use, limit: int = 5) -> None:
     """Note a use of a value, and of the places inside it where it is a container or an object."""
     fates = frame.analysis.fates
-    fates.use(lineage_of(value), kind, node)
-    if limit == 0:
-        return
+    levels: list[list[Value]] = [[] for _ in range(limit)] + [[value]]
+    seen: set[Place] = set()
+    for left in range(limit, -1, -1):
+        for part in levels[left]:
+            fates.use(lineage_of(part), kind, node)
+            if left > 0:
+                nearer = levels[max(left - 2, 0)] if isinstance(part, Instance) else levels[left - 1]
+                nearer.extend(_inside(frame, node, part, kind, seen))
+
+
+def _inside(frame: Frame, node: ast.AST, value: Value, kind: Use, seen: set[Place]) -> list[Value]:
+    """What a value holds in places that were not seen yet: objects that hold each other are met once."""
     if isinstance(value, Tuple):
-        for part in value.items:
-            use(frame, node, part, kind, limit - 1)
-    elif isinstance(value, Sequence):
-        use(frame, node, value.element, kind, limit - 1)
-    elif isinstance(value, Container):
-        for place in containers.places(frame, value):
-            fates.use_place(place, kind, node)
-            use(frame, node, frame.get(place) or PLAIN, kind, limit - 1)
+        return list(value.items)
+    if isinstance(value, Sequence):
+        return [value.element]
+    found: list[Place] = []
+    if isinstance(value, Container):
+        found = containers.places(frame, value)
     elif isinstance(value, Instance):
-        for site in value.sites:
-            for offset in frame.analysis.offsets_of(site):
-                fates.use_place((site, offset), kind, node)
-                use(frame, node, frame.get((site, offset)) or PLAIN, kind, limit - 2 if limit > 1 else 0)
+        offsets_of = frame.analysis.offsets_of
+        found = [(site, offset) for site in value.sites for offset in offsets_of(site)]
+    new = [place for place in found if place not in seen]
+    seen.update(new)
+    for place in new:
+        frame.analysis.fates.use_place(place, kind, node)
+    return [frame.get(place) or PLAIN for place in new]
