@@ -19,7 +19,6 @@ import click
 
 from detachlint import config, reports, sources, terminal
 from detachlint.config import ConfigError, Selection, Settings
-from detachlint.findings import Finding, Silenced
 from detachlint.interrupts import Interrupted, interruptible
 from detachlint.options import Options, best_guesses, check_combination, command_line
 from detachlint.sources import Source, SourceError, Walk
@@ -27,6 +26,7 @@ from detachlint.sources import Source, SourceError, Walk
 if TYPE_CHECKING:  # what only files that are worth parsing need is imported when there is one
     from detachlint.baseline import Baseline
     from detachlint.cache import Cache
+    from detachlint.findings import Finding, Silenced
     from detachlint.linter import Linter, Outcome, Sieve
     from detachlint.reports.context import Context
     from detachlint.rulebook import Rulebook
@@ -343,7 +343,7 @@ class _Run:
         return FINDINGS if self.findings and not self.options.exit_zero else CLEAN
 
     def _report(self, files: int, stream: IO[str] | None = None) -> int:
-        findings = sorted(self.findings, key=Finding.sort_key)
+        findings = sorted(self.findings, key=lambda finding: finding.sort_key())
         path = self.options.output_file
         stream = stream or sys.stdout
         summary = "" if self.options.quiet else self._summary(findings, files)

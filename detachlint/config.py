@@ -10,7 +10,6 @@ likely one.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -227,6 +226,8 @@ def _models(calls: list[dict[str, object]], classes: list[dict[str, object]]) ->
     """The user's model tables, checked. As text they are hashable, and cheap to hand to another process."""
     if not calls and not classes:
         return _NO_MODELS
+    import json
+
     from detachlint.models import ModelError, load
 
     try:
@@ -239,6 +240,8 @@ def _models(calls: list[dict[str, object]], classes: list[dict[str, object]]) ->
 
 
 def _said(value: object) -> str:
+    import json
+
     text = json.dumps(value, default=str)
     return text if len(text) <= 40 else text[:37] + "..."
 

@@ -24,7 +24,7 @@ _STDIN = "-"
 _Command = Callable[..., object]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Options:
     """The command line. None where it says nothing, so that the config is asked."""
 

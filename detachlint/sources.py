@@ -27,11 +27,10 @@ from typing import IO, TYPE_CHECKING
 
 from detachlint import patterns
 from detachlint.bounds import MAX_BYTES, MAX_NOTEBOOK_BYTES
-from detachlint.findings import Finding
-from detachlint.positions import split_lines
 
 if TYPE_CHECKING:  # few runs meet a notebook
     from detachlint.cells import Program
+    from detachlint.findings import Finding
 
 DEFAULT_EXCLUDES = (
     *(".bzr", ".direnv", ".eggs", ".git", ".git-rewrite", ".hg", ".ipynb_checkpoints", ".mypy_cache"),
@@ -86,6 +85,8 @@ class Source:
 
     def lines(self, cell: int | None = None) -> Sequence[str]:
         """The lines of the file, or of one of its cells, as its owner sees them."""
+        from detachlint.positions import split_lines
+
         return split_lines(self.text) if self.program is None or cell is None else self.program.lines(cell)
 
     def encode(self, text: str) -> bytes:

@@ -9,7 +9,6 @@ is noise, and a link is nothing.
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from typing import IO
 
@@ -48,7 +47,11 @@ def in_ci() -> bool:
 
 def width(stream: IO[str]) -> int:
     """The terminal's width, within what is easy to read; 80 where there is no terminal."""
-    return min(shutil.get_terminal_size().columns, 140) if stream.isatty() else 80
+    if not stream.isatty():
+        return 80
+    from shutil import get_terminal_size
+
+    return min(get_terminal_size().columns, 140)
 
 
 class Progress:

@@ -10,6 +10,7 @@ import pytest
 # run that is to remember something needs.
 HEAVY = (
     *("detachlint.tracking", "detachlint.models", "detachlint.linter", "detachlint.rulebook"),
+    *("detachlint.findings", "detachlint.positions", "json", "shutil"),
     *("detachlint.reports.text", "detachlint.reports.json", "detachlint.parallel", "multiprocessing"),
     *("detachlint.fixes", "detachlint.edits", "detachlint.baseline", "detachlint.changes", "tempfile"),
     *("detachlint.cache", "hashlib", "pathspec", "click.testing", "detachlint.server", "pygls"),

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from detachlint.findings import Finding
-
 if TYPE_CHECKING:
+    from detachlint.findings import Finding
     from detachlint.reports.context import Context
 
 
