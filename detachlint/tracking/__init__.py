@@ -16,7 +16,7 @@ from pathlib import Path
 
 from detachlint.findings import Answer, Question
 from detachlint.models import Models
-from detachlint.tracking import callers, twins, verdicts
+from detachlint.tracking import bracketed, callers, twins, verdicts
 from detachlint.tracking.analysis import Analysis
 from detachlint.tracking.definitions import SourceModule
 from detachlint.tracking.entries import interpret_file
@@ -52,7 +52,7 @@ def track(path: str, source: str, tree: ast.Module, models: Models, root: Path |
     analysis.modules[file] = module
     analysis.twins = twins.pairs(tree)
     _interpret(analysis, lambda: interpret_file(analysis, module), _MAX_ROUNDS)
-    found = verdicts.events(analysis, path)
+    found = _events(analysis, module)
     asked = callers.open_questions(analysis, module, found)
     others = callers.find(analysis, module, asked)
     if not others:
@@ -65,7 +65,13 @@ def track(path: str, source: str, tree: ast.Module, models: Models, root: Path |
         callers.interpret(analysis, others, asked)
 
     _interpret(analysis, both, _MAX_ROUNDS_WITH_CALLERS)
-    return verdicts.events(analysis, path)
+    return _events(analysis, module)
+
+
+def _events(analysis: Analysis, module: SourceModule) -> list[Event]:
+    found = verdicts.events(analysis, module.path)
+    project = analysis.project
+    return found if project is None else bracketed.unless_bracketed(project, module, found)
 
 
 def answers(models: Models, root: Path) -> Mapping[Question, Answer]:

@@ -20,6 +20,7 @@ import re
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -41,6 +42,7 @@ class Project:
         self._found: dict[tuple[str, Path], Path | None] = {}
         self._outermost: dict[Path, Path] = {}
         self._importers: Index | None = None
+        self._calling: dict[str, list[Path]] | None = None
         self._answers: dict[Question, Answer] = {}
         self._answers_by_file: dict[str, dict[Question, Answer]] = {}
         self._digests: dict[str, str] = {}
@@ -81,6 +83,8 @@ class Project:
             return _text(self._relative(int(words[0]), words[1] or None, Path(words[2])))
         if kind == "name":
             return _name_of(Path(words[0]))
+        if kind == "calling":
+            return tuple(map(str, self._calling_of(words[0])))
         if kind == "importers":
             return tuple(map(str, self._importers_of(words[1:], Path(words[0]))))
         return digest_of(words[0])
@@ -109,6 +113,12 @@ class Project:
         found = self._importers_of(names, file)
         question = ("importers", str(file), *names)
         self._answers[question] = tuple(map(str, found))
+        return found
+
+    def calling(self, name: str) -> list[Path]:
+        """The project's files in whose text something of this name is called, and torch is mentioned."""
+        found = self._calling_of(name)
+        self._answers["calling", name] = tuple(map(str, found))
         return found
 
     def read(self, path: Path) -> ast.Module | None:
@@ -151,6 +161,11 @@ class Project:
                 if path != file and path not in found and self._leads_to(path, level, module, name, file):
                     found[path] = None
         return list(found)
+
+    def _calling_of(self, name: str) -> list[Path]:
+        if self._calling is None:
+            self._calling = _calls(self.root)
+        return self._calling.get(name, [])
 
     def _leads_to(self, path: Path, level: int, module: str, name: str, file: Path) -> bool:
         whole = f"{module}.{name}" if module else name
@@ -242,18 +257,34 @@ _MOST_FILES = 20_000
 def _index(root: Path) -> Index:
     """Who imports what, read off the import lines of all files of the project."""
     found: Index = {}
-    for position, path in enumerate(_python_files(root)):
-        if position >= _MOST_FILES:
-            break
+    for path, data in _texts(root):
+        for level, module, name in _imports(data):
+            found.setdefault(name, []).append((path, level, module))
+    return found
+
+
+_CALL = re.compile(rb"([A-Za-z_]\w*)[ \t]*\(")
+
+
+def _calls(root: Path) -> dict[str, list[Path]]:
+    """In which files that mention torch something of a name is called, by the look of their text."""
+    found: dict[str, list[Path]] = {}
+    for path, data in _texts(root):
+        if b"torch" in data:
+            for name in dict.fromkeys(_CALL.findall(data)):
+                found.setdefault(name.decode(), []).append(path)
+    return found
+
+
+def _texts(root: Path) -> Iterator[tuple[Path, bytes]]:
+    """The project's files that are no data, with their bytes."""
+    for path in islice(_python_files(root), _MOST_FILES):
         try:
             data = _read(path)
         except OSError:
             continue
-        if len(data) > _LARGEST or b"\0" in data:
-            continue
-        for level, module, name in _imports(data):
-            found.setdefault(name, []).append((path, level, module))
-    return found
+        if len(data) <= _LARGEST and b"\0" not in data:
+            yield path, data
 
 
 def _imports(data: bytes) -> Iterator[tuple[int, str, str]]:

@@ -1,0 +1,111 @@
+"""Functions that the whole project calls with grad mode off.
+
+Decoding, scoring, drawing: such a function seldom says for itself that it runs without grad. The loop that
+calls it does, or the one that calls that, in a file that imports neither. A reader searches the project for
+the function's name. So does this: where every call of that name, tests aside, stands in a `no_grad` block or
+in a function of which the same is true, what the function makes has no graph, and nothing is said of it.
+
+Only the name is looked for, whoever's method it is. More calls are found than there are, which keeps a
+finding that might be wrong, but never takes one away that is right.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from detachlint.tracking.callers import is_test
+from detachlint.tracking.definitions import SourceModule
+from detachlint.tracking.events import Event
+from detachlint.tracking.project import Project
+
+_SWITCHES = frozenset({"no_grad", "inference_mode"})
+# Called by others than by their name.
+_UNNAMED = frozenset({"forward", "__call__", "__init__", "main"})
+_DEEPEST = 4
+_MOST_FILES = 30
+
+
+@dataclass
+class _Search:
+    """One search; `answers` are what it has found of a name, or is about to."""
+
+    project: Project
+    answers: dict[str, bool] = field(default_factory=dict)
+
+
+def unless_bracketed(project: Project, module: SourceModule, events: list[Event]) -> list[Event]:
+    """The events of a file, less those in functions that are only ever called with grad mode off."""
+    if not events:
+        return events
+    search, functions = _Search(project), list(_functions(module.tree))
+    kept = []
+    for event in events:
+        line = getattr(event.node, "lineno", 0)
+        around = (f for f in functions if f.lineno <= line <= (f.end_lineno or 0))
+        if not any(_is_off(search, function.name, _DEEPEST) for function in around):
+            kept.append(event)
+    return kept
+
+
+def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (part for part in ast.walk(tree) if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+
+def _is_off(search: _Search, name: str, limit: int) -> bool:
+    if name in _UNNAMED or limit == 0:
+        return False
+    if name not in search.answers:
+        search.answers[name] = True  # of a function that calls itself the other calls decide
+        search.answers[name] = _look(search, name, limit)
+    return search.answers[name]
+
+
+def _look(search: _Search, name: str, limit: int) -> bool:
+    project = search.project
+    files = [path for path in project.calling(name) if not is_test(path, project.root)]
+    if not files or len(files) > _MOST_FILES:
+        return False
+    found = False
+    for path in files:
+        tree = project.read(path)
+        for off, caller in _mentions(tree, name) if tree is not None else ():
+            found = True
+            if not off and (caller is None or not _is_off(search, caller, limit - 1)):
+                return False
+    return found
+
+
+def _mentions(tree: ast.AST, name: str) -> Iterator[tuple[bool, str | None]]:
+    """Where a name is used: whether without grad, and in which function."""
+    stack: list[tuple[ast.AST, bool, str | None]] = [(tree, False, None)]
+    while stack:
+        node, off, caller = stack.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            off, caller = any(map(_switches_off, node.decorator_list)), node.name
+        elif isinstance(node, (ast.With, ast.AsyncWith)):
+            off = off or any(_switches_off(item.context_expr) for item in node.items)
+        elif _word(node) == name:
+            yield off, caller
+        stack.extend((child, off, caller) for child in ast.iter_child_nodes(node))
+
+
+def _word(node: ast.AST) -> str | None:
+    """The name or attribute that is read here."""
+    if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
+        return node.id if isinstance(node, ast.Name) else node.attr
+    return None
+
+
+def _switches_off(node: ast.expr) -> bool:
+    """`torch.no_grad()`, `torch.no_grad`, `torch.set_grad_enabled(False)`, under any name of the module."""
+    called = node.func if isinstance(node, ast.Call) else node
+    word = _word(called)
+    if word == "set_grad_enabled" and isinstance(node, ast.Call) and len(node.args) == 1:
+        return isinstance(node.args[0], ast.Constant) and node.args[0].value is False
+    return word in _SWITCHES and not (isinstance(node, ast.Call) and _is_false(node))
+
+
+def _is_false(node: ast.Call) -> bool:
+    return any(isinstance(part, ast.Constant) and part.value is False for part in node.args)
