@@ -14,6 +14,7 @@ from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.events import Event, EventKind, Note, notes_of
 from detachlint.tracking.fates import is_spent
+from detachlint.tracking.places import OUTSIDE
 from detachlint.tracking.selection import detachable
 from detachlint.tracking.values import (
     Grad,
@@ -63,9 +64,14 @@ def library_call(
 
 def _copied(frame: Frame, value: Value) -> Value:
     """What copying a value copies: of an object its attributes, unless it says otherwise."""
-    if isinstance(value, Instance) and value.klass.method("__deepcopy__") is None:
+    if not isinstance(value, Instance) or value.klass.method("__deepcopy__") is not None:
+        return value
+    if any(frame.born(site) == OUTSIDE for site in value.sites):
         return Tuple(tuple(classes.held(frame, value)))
-    return value
+    # It was made in sight: what other methods may leave on such an object, none has left on this one yet.
+    places = [(site, offset) for site in value.sites for offset in frame.analysis.offsets_of(site)]
+    held = [frame.get(place) for place in places if place[1][0] == "."]
+    return Tuple(tuple(part for part in held if part is not None))
 
 
 def _refused_leaf(frame: Frame, value: Value, call: Call) -> Value | None:
