@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence as Many
 from dataclasses import replace
 
 from detachlint.tracking import (
@@ -111,7 +112,7 @@ def _tensor_method(frame: Frame, node: ast.AST, receiver: Tensor, name: str, arg
         frame.analysis.fates.cut_in_place(receiver.lineage)
         return CLEAR
     call = frame.analysis.models.method(_TENSOR, name)
-    if call is None and (name in _DRAWS or _is_object(frame, receiver, name)):
+    if call is None and (name in _DRAWS or _is_object(frame, receiver, name, arguments)):
         # No tensor has it: a distribution that is drawn from, a loss that keeps its own books.
         parents = (receiver.lineage,) if receiver.lineage is not None else ()
         key = frame.analysis.keys("call", node)
@@ -124,9 +125,14 @@ def _tensor_method(frame: Frame, node: ast.AST, receiver: Tensor, name: str, arg
     return library.apply(frame, node, f"{_TENSOR}.{name}", call, receiver, arguments)
 
 
-def _is_object(frame: Frame, receiver: Tensor, name: str) -> bool:
-    """Whether what a backward made a tensor of is none: it has methods of its own, `backward` among them."""
-    return name not in _OF_OUTPUTS and frame.analysis.facts.is_object(receiver.lineage)
+def _is_object(frame: Frame, receiver: Tensor, name: str, arguments: Arguments) -> bool:
+    """Whether what looked like a tensor is none: it has methods of its own.
+
+    What such a method makes of its arguments is no part of it, as what it gives without any may be.
+    """
+    if name in _OF_OUTPUTS:
+        return False
+    return frame.analysis.facts.is_object(receiver.lineage) or bool(arguments.values())
 
 
 def _require_grad(frame: Frame, node: ast.AST, receiver: Tensor, arguments: Arguments) -> Value:
@@ -345,8 +351,11 @@ def call_instance(frame: Frame, node: ast.AST, instance: Instance, arguments: Ar
     said = forward.node.returns if not isinstance(forward.node, ast.Lambda) else None
     if said is not None and conditions.are_plain(said) and _is_all_unknown(frame, result):
         return result  # a simulation with parameters, that gives arrays
+    if isinstance(result, Unknown) and result.key == frame.analysis.keys("call", node):
+        grad = Grad.CLEAR if grad is Grad.UNKNOWN else grad  # its forward was not looked into from here
     if frame.grad_on and grad is not Grad.CLEAR and _is_all_unknown(frame, result):
-        return library.module_output(frame, node, grad, operands, instance.sites[0], sure=True)
+        sure = _is_of_unseen_parts(frame, result, operands)
+        return library.module_output(frame, node, grad, operands, instance.sites[0], sure=sure)
     return _output_of(frame, node, instance, result)
 
 
@@ -361,6 +370,14 @@ def _is_all_unknown(frame: Frame, result: Value) -> bool:
     """What a module's forward gives is what a module out of sight made: it is a module's output."""
     leaves = expressions.flatten(frame, result)
     return bool(leaves) and all(isinstance(leaf, Unknown) and _is_made(frame, leaf) for leaf in leaves)
+
+
+def _is_of_unseen_parts(frame: Frame, result: Value, operands: Many[Value]) -> bool:
+    """Whether something unknown was called for a module's output: a network that it got or built."""
+    inputs = frozenset(lineage for lineage in map(lineage_of, operands) if lineage is not None)
+    leaves = expressions.flatten(frame, result)
+    made = (ancestor for leaf in leaves for ancestor in ancestors(lineage_of(leaf), inputs))
+    return any(ancestor.call is not None for ancestor in made)
 
 
 def _is_made(frame: Frame, value: Unknown) -> bool:
