@@ -39,7 +39,10 @@ class Use(enum.Enum):
 
 @dataclass(eq=False, slots=True)
 class Keep:
-    """A value was kept in a place that outlives it, under the `name` it was read from, if it was."""
+    """A value was kept in a place that outlives it, under the `name` it was read from, if it was.
+
+    It is `of_one` if it is one of the pieces of a value that was there before they were collected.
+    """
 
     place: Place
     how: str
@@ -60,6 +63,7 @@ class Keep:
     weights: bool = False
     chained: bool = False
     of_layer: bool = False
+    of_one: bool = False
     part: str = ""
     name: str = ""
 
@@ -243,7 +247,7 @@ def is_spent(lineage: Lineage | None, state: State) -> bool:
 
 def is_wasted(keep: Keep, uses: dict[Use, ast.AST]) -> bool:
     """The verdict: nobody can, or nobody does, differentiate what was kept."""
-    if keep.carried is False or Use.DIFFERENTIATED in uses:
+    if keep.carried is False or keep.of_one or Use.DIFFERENTIATED in uses:
         return False
     # An average of weights is there to be read: nobody trains what it is an average of through it.
     # What is put together here from weights and given back is a kernel, not an average.

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from detachlint.tracking import containers, inplace, passages, tracked
 from detachlint.tracking.analysis import Frame
+from detachlint.tracking.definitions import ClassDefinition
 from detachlint.tracking.fates import Keep, Use, ancestors, is_spent
 from detachlint.tracking.places import OUTSIDE, PARAMETERS, Place
 from detachlint.tracking.selection import detachable
@@ -106,6 +107,41 @@ def _is_of_layer(frame: Frame, born: int) -> bool:
     return owner is not None and owner.is_module and born >= frame.entry_depth
 
 
+def _is_piece(frame: Frame, lineage: Lineage | None, born: int) -> bool:
+    """Whether a loop of this call takes apart what was made before it.
+
+    All pieces hold the one graph that is there anyway; the list that holds them goes with the call.
+    """
+    definition = frame.definition
+    if definition is None or born == OUTSIDE or not 0 <= born - frame.entry_depth < len(frame.loops):
+        return False
+    loop = frame.loops[born - frame.entry_depth].node
+    body = loop.body if isinstance(loop, (ast.For, ast.AsyncFor, ast.While)) else []
+    inside = {part for statement in body for part in ast.walk(statement)}
+    here = set(ast.walk(definition.node))
+    whole = False
+    stack, seen = [lineage], set[Lineage]()
+    while stack:
+        current = stack.pop()
+        if current is None or current in seen:
+            continue
+        seen.add(current)
+        if current.entered is not None and current.entered.context == frame.context:
+            whole = True
+            continue
+        kind, *rest = frame.analysis.keys.thing(current.key) if current.key >= 0 else (None,)
+        if kind in _NODES and (rest[0] in inside or rest[0] not in here):
+            return False
+        if kind in _NODES:
+            whole = True
+            continue
+        stack.extend(current.parents)
+    return whole
+
+
+_NODES = ("call", "operation", "hook")
+
+
 def _is_chained(frame: Frame, lineage: Lineage | None) -> bool:
     """Whether each value is computed from the one before: the last one holds the graphs of all anyway."""
     made = next((a.key for a in ancestors(lineage) if _is_made(frame, a)), None)
@@ -156,11 +192,27 @@ def _is_local_to_forward(frame: Frame, born: int) -> bool:
     while current is not None:
         definition = current.definition
         owner = definition.owner if definition is not None else None
-        is_forward = definition is not None and definition.name in ("forward", "__call__")
-        if owner is not None and owner.is_module and is_forward and born >= current.entry_depth:
-            return True
+        if owner is not None and owner.is_module and born >= current.entry_depth:
+            assert definition is not None
+            if definition.name in _of_forward(owner):
+                return True
         current = current.caller
     return False
+
+
+def _of_forward(owner: ClassDefinition) -> set[str]:
+    """The methods of a module that its `forward` is made of: itself, and what it calls on `self`."""
+    found = {"forward", "__call__"}
+    waiting = list(found)
+    while waiting:
+        method = owner.method(waiting.pop())
+        for part in ast.walk(method.node) if method is not None else ():
+            if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
+                on_self = isinstance(part.func.value, ast.Name) and part.func.value.id == "self"
+                if on_self and part.func.attr not in found:
+                    found.add(part.func.attr)
+                    waiting.append(part.func.attr)
+    return found
 
 
 def _is_gathered(frame: Frame, born: int) -> bool:
@@ -262,6 +314,9 @@ def _keep_leaf(
             weights=how == "statistic" and is_weight(frame, lineage),
             chained=how == "collect" and born >= frame.entry_depth and _is_chained(frame, lineage),
             of_layer=_is_of_layer(frame, born),
+            of_one=how == "collect"
+            and isinstance(written, ast.Subscript)
+            and _is_piece(frame, lineage, born),
             part=part,
             name=name,
         )

@@ -53,8 +53,98 @@ def objectives(*cuts: str, mark: str = "") -> dict[str, str]:
     return files | {"base.py": base}
 
 
+DECODER = """
+class Decoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(4, 4)
+
+    def decode(self, frames):
+        return self.net(frames).numpy(){mark}
+
+    def transcribe(self, frames):
+        return [self.decode(frame) for frame in frames]
+"""
+
+
+def decoders(*calls: str, mark: str = "") -> dict[str, str]:
+    """A class whose methods are called by their names, in files that do not import it."""
+    files = {"decoder.py": DECODER.format(mark=mark)}
+    for number, call in enumerate(calls):
+        files[f"script{number}.py"] = f"import torch\n\ndef run(model, frames):\n{call}\n"
+    return files
+
+
 # Each project is a list of files; the first is the one that is asked about.
 PROJECTS = {
+    "pieces of what its caller made": {
+        "pieces.py": """
+def pieces(values, lengths):
+    parts, start = [], 0
+    for length in lengths:
+        parts.append(values[start : start + length])
+        start += length
+    return parts
+""",
+        "trainer.py": """
+from pieces import pieces
+net = nn.Linear(4, 4)
+def step(x):
+    values = net(x)
+    parts = pieces(values, (1, 3))
+    shown = torch.tensor([part.mean() for part in parts])
+    loss = values.pow(2).mean()
+    loss.backward()
+    return loss.item(), shown.mean().item()
+""",
+    },
+    "a loss that counts its rows, called from far away": {
+        "trainer.py": """
+class Trainer:
+    def __init__(self, loss):
+        self.loss = loss.to(self.device)
+
+    def epoch(self, rows):
+        counts = []
+        for x, y in rows:
+            loss, count = self.loss(self.model(x), y)
+            loss.backward()
+            counts.append(count)
+        return sum(counts)
+
+    def run(self):
+        return self.epoch(self.rows)
+""",
+        "losses.py": """
+class Smoothed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("smooth", torch.full((3,), 0.1))
+
+    def forward(self, x, y):
+        return nn.functional.mse_loss(x, self.smooth), y.sum().item()
+""",
+        "train.py": """
+from losses import Smoothed
+from trainer import Trainer
+
+def run(config):
+    trainer = Trainer(loss=Smoothed())
+    trainer.run()
+
+run(3)
+""",
+    },
+    "a method that others call by its name, all of them without grad": decoders(
+        "    with torch.no_grad():\n        return model.transcribe(frames)",
+        "    with torch.inference_mode():\n        return model.decode(frames)",
+    ),
+    "a method that others call by its name, one of them with grad": decoders(
+        "    with torch.no_grad():\n        return model.transcribe(frames)",
+        "    return model.decode(frames)",
+        mark="  #! numpy",
+    ),
+    "a method that is called by nobody in sight": decoders(mark="  #! numpy"),
     "a loss in a record, which other classes cut": objectives(
         "", ".data", ".item()", ".detach()", mark="  #! record"
     ),

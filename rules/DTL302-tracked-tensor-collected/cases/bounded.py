@@ -98,3 +98,74 @@ def good_actions_that_a_loss_needs_anyway(steps):
         loss.backward()
         shown.append(torch.cat(chosen).abs().mean().item())
     return shown
+
+
+def pieces(values, lengths):
+    parts, start = [], 0
+    for length in lengths:
+        parts.append(values[start : start + length])
+        start += length
+    return parts
+
+
+def good_pieces_of_what_is_there_anyway(steps):
+    model, shown = nn.Linear(2, 6), []
+    for _ in range(steps):
+        values = model(torch.ones(1, 2))[0]
+        values.pow(2).mean().backward()
+        parts = pieces(values, (2, 4))
+        shown.append(torch.tensor([part.mean() for part in parts]).sum().item())
+    return shown
+
+
+class Pyramid(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(2, 2)
+
+    def forward(self, x):
+        return self.of_scales(x, (1.0, 0.5))
+
+    def of_scales(self, x, scales):
+        found, best = {}, None
+        for scale in scales:
+            out = self.net(x * scale)
+            found[f"scale {scale}"] = out
+            best = out if best is None else best + out
+        if self.training:
+            return best.mean()
+        found["best"] = best
+        return found
+
+
+def good_outputs_of_every_scale(steps):
+    model = Pyramid()
+    for _ in range(steps):
+        loss = model(torch.ones(1, 2)).pow(2)
+        loss.backward()
+    return loss.item()
+
+
+class Padding(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.width = tuple(map(int, width))
+
+    def forward(self, x):
+        return padded(x, self.width)
+
+
+def padded(x, width):
+    return nn.functional.pad(x, width)
+
+
+def features(image):
+    rows = []
+    for size in (1, 2):
+        pad = Padding((size, size))
+        rows.append(nn.functional.avg_pool1d(pad(image), 2))
+    return torch.cat(rows, dim=-1).numpy()
+
+
+def good_module_without_parameters(steps):
+    return [features(torch.ones(1, 1, 4)) for _ in range(steps)]
