@@ -96,6 +96,7 @@ class Analysis:
     twins_met: dict[ast.Call, Frame] = field(default_factory=dict)
     compared: set[ast.AST] = field(default_factory=set)
     stale: set[Lineage] = field(default_factory=set)
+    context: int = 0
     work: int = 0
     writes: int = 0
     training_calls: int = 0
@@ -116,8 +117,8 @@ class Analysis:
 
     def unknown(self, key: int, lineage: Lineage | None = None) -> Value:
         """A value of which nothing is known but what facts say of its definition."""
-        note = self.facts.tracking.get(key) if key not in self.facts.objects else None
-        lineage = lineage or Lineage(key)
+        lineage = lineage or Lineage(key, context=self.context_of(key))
+        note = self.facts.proof(key, lineage.context) if key not in self.facts.objects else None
         if note is not None:
             origin = Origin(note.path, note.node, note.text)
             doubt = Doubt.NONE if key in self.facts.single else Doubt.STRUCTURE
@@ -130,6 +131,18 @@ class Analysis:
             trainable = Grad.CLEAR if self.facts.is_frozen(key) else Grad.TRACKS
             return Module("", trainable, key)
         return Unknown(key, lineage)
+
+    def context_of(self, key: int) -> int:
+        """The call that is interpreted, for a definition of which each call of its function has its own."""
+        made = self.context != 0 and self.root_of(key)[0] in ("call", "operation")
+        return self.context if made else 0
+
+    def root_of(self, key: int) -> tuple[Hashable, ...]:
+        """What a definition is, or what it is a part or element of."""
+        thing = self.keys.thing(key) if key >= 0 else (None,)
+        while thing[0] in ("part", "element") and isinstance(thing[1], int) and thing[1] >= 0:
+            thing = self.keys.thing(thing[1])
+        return thing
 
     def uses(self, module: SourceModule) -> Uses:
         """What a file does with its values besides what happens to their graphs."""
@@ -193,6 +206,11 @@ class Frame:
     def scope(self) -> int:
         """The scope of the frame's own names."""
         return self.scopes[0]
+
+    @property
+    def own_context(self) -> int:
+        """The call, where what is made hangs on arguments alone; 0 in a method, which has its object, too."""
+        return self.context if self.definition is not None and self.definition.owner is None else 0
 
     @property
     def live(self) -> State:

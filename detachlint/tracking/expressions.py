@@ -104,14 +104,15 @@ def derive(
     if not hanging:
         if grad is Grad.CLEAR:
             return CLEAR
-        lineage = Lineage(key, tracks=grad is Grad.TRACKS)
+        lineage = Lineage(key, tracks=grad is Grad.TRACKS, context=frame.own_context)
     elif len(hanging) == 1 and not summed and (view or not consumption.is_carried(hanging[0])):
         lineage = hanging[0]
     else:
         parents = tuple(dict.fromkeys(hanging))
-        lineage = Lineage(key, parents, summed=summed, tracks=grad is Grad.TRACKS)
+        made = grad is Grad.TRACKS
+        lineage = Lineage(key, parents, summed=summed, tracks=made, context=frame.own_context)
     if grad is Grad.UNKNOWN and lineage.key == key:
-        proven = frame.analysis.facts.tracking.get(key)
+        proven = frame.analysis.facts.proof(key, frame.own_context)
         if proven is not None:
             return Tensor(Grad.TRACKS, Origin(proven.path, proven.node, proven.text), lineage)
     # Under no_grad a view of a leaf has no graph of its own, as the leaf has none.
@@ -244,7 +245,8 @@ def _beside(frame: Frame, base: Tensor, index: Value) -> Value:
     if base.lineage is None:
         return replace(base, doubt=base.doubt | Doubt.PART)
     key = frame.analysis.keys("part", base.lineage.key, f"[{_constant_of(index)!r}]")
-    return replace(base, lineage=Lineage(key, (base.lineage,)), doubt=base.doubt | Doubt.PART)
+    lineage = Lineage(key, (base.lineage,), context=base.lineage.context)
+    return replace(base, lineage=lineage, doubt=base.doubt | Doubt.PART)
 
 
 def _is_single(index: Value) -> bool:
@@ -259,7 +261,8 @@ def part_of(frame: Frame, base: Unknown, offset: str) -> Value:
         return stored
     # An element of a loader is no part of a result: a loss made from it says nothing of the loader.
     key = frame.analysis.keys("element" if offset == "[*]" else "part", base.key, offset)
-    return frame.analysis.unknown(key, Lineage(key, (base.lineage,) if base.lineage else ()))
+    context = base.lineage.context if base.lineage else 0
+    return frame.analysis.unknown(key, Lineage(key, (base.lineage,) if base.lineage else (), context=context))
 
 
 def _constant_of(index: Value) -> object:
@@ -324,7 +327,7 @@ def bent(frame: Frame, node: ast.AST, value: Value) -> Value:
     if lineage is None or not lineage.summed:
         return value
     key = frame.analysis.keys("operation", node)
-    return with_lineage(value, Lineage(key, (lineage,), tracks=lineage.tracks))
+    return with_lineage(value, Lineage(key, (lineage,), tracks=lineage.tracks, context=frame.own_context))
 
 
 _CONVERSIONS = re.compile(r"%(?:\(\w+\))?[-+ #0]*[\d.*]*([a-zA-Z])")

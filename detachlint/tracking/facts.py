@@ -57,6 +57,7 @@ class Facts:
     thawed: dict[int, None] = field(default_factory=dict)
     objects: dict[int, None] = field(default_factory=dict)
     called_in: dict[int, set[GradMode]] = field(default_factory=dict)
+    contexts: dict[int, set[int]] = field(default_factory=dict)
     _candidate: dict[Lineage, bool] = field(default_factory=dict)
 
     def size(self) -> int:
@@ -72,7 +73,28 @@ class Facts:
             self.thawed,
             self.objects,
         )
-        return sum(map(len, tables))
+        return sum(map(len, tables)) + sum(map(len, self.contexts.values()))
+
+    def proof(self, key: int, context: int) -> Note | None:
+        """What shows that a definition tracks in this call of its function: helpers have others, too.
+
+        A function that is interpreted alone has unknown callers: what is shown of one of them is shown of it.
+        """
+        note = self.tracking.get(key)
+        if note is None or context == 0:
+            return note
+        return note if any(self._is_same_call(context, shown) for shown in self.contexts[key]) else None
+
+    def _is_same_call(self, one: int, other: int) -> bool:
+        """Whether two chains of calls are one, as far as both of them are known."""
+        while one != other and one and other:
+            _, outside_one, *call_one = self.keys.thing(one)
+            _, outside_other, *call_other = self.keys.thing(other)
+            if call_one != call_other:
+                return False
+            assert isinstance(outside_one, int) and isinstance(outside_other, int)
+            one, other = outside_one, outside_other
+        return True
 
     def only_without_grad(self) -> int:
         """How many functions are, as far as is known, called with grad mode off only."""
@@ -116,6 +138,7 @@ class Facts:
                 self._prove(parent, note, seen, summand, linear, single)
             return
         self.tracking.setdefault(lineage.key, note)
+        self.contexts.setdefault(lineage.key, set()).add(lineage.context)
         if single:
             self.single[lineage.key] = None
         whole = self._whole(lineage)

@@ -208,7 +208,7 @@ def _is_result(lineage: Lineage, facts: Facts) -> bool:
 
 
 def _consume(lineage: Lineage, state: State, facts: Facts) -> None:
-    state.spent[lineage] = lineage.tracks or lineage.key in facts.tracking
+    state.spent[lineage] = lineage.tracks or facts.proof(lineage.key, lineage.context) is not None
 
 
 def _is_node(lineage: Lineage, keys: Keys) -> bool:

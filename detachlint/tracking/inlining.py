@@ -109,8 +109,10 @@ def _interpret(
         _drop_names(inner.scope, state)  # an earlier call left them for its inner functions
     before, state.mode = state.mode, mode
     untouched = state.copy() if definition.body.may_raise else state
+    outer, frame.analysis.context = frame.analysis.context, inner.own_context
     bind(inner, function, arguments, node)
     result = _run(inner, definition)
+    frame.analysis.context = outer
     after = _leave(inner)
     if after is None:
         frame.state = untouched
@@ -165,7 +167,7 @@ def _again(frame: Frame, node: ast.AST, result: Value, arguments: Arguments) -> 
     key = frame.analysis.keys("call", node)
     if isinstance(result, Tensor) and result.grad is Grad.CLEAR:
         return result
-    return frame.analysis.unknown(key, Lineage(key, hanging))
+    return frame.analysis.unknown(key, Lineage(key, hanging, context=frame.own_context))
 
 
 def _mode(frame: Frame, definition: FunctionDefinition, receiver: Value | None) -> GradMode | None:

@@ -441,7 +441,10 @@ def module_output(
     # An output that tracks by itself says nothing of the inputs: one ingredient, whatever there are.
     own = trainable is Grad.TRACKS
     key = frame.analysis.keys("call", node)
-    lineage = Lineage(key, hanging, call=call, arity=1 if own else 0, tracks=own, opaque=opaque)
+    arity = 1 if own else 0
+    lineage = Lineage(
+        key, hanging, None, call, False, arity, tracks=own, opaque=opaque, context=frame.own_context
+    )
     if own:
         text = f"the output of `{_callee(node)}` requires grad: it is a module with trainable parameters"
         return Tensor(Grad.TRACKS, frame.origin(node, text), lineage, doubt=doubt)

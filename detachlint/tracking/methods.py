@@ -116,13 +116,25 @@ def _tensor_method(frame: Frame, node: ast.AST, receiver: Tensor, name: str, arg
         # No tensor has it: a distribution that is drawn from, a loss that keeps its own books.
         parents = (receiver.lineage,) if receiver.lineage is not None else ()
         key = frame.analysis.keys("call", node)
-        return frame.analysis.unknown(key, Lineage(key, parents))
+        return frame.analysis.unknown(key, Lineage(key, parents, context=frame.own_context))
+    if call is None and _asks_for_setting(name, arguments):
+        return PLAIN
     if call is None:
         return expressions.part_of_tensor(frame, node, receiver)
     if receiver.doubt:
         targets.settle_doubt(frame, node, receiver)
         receiver = replace(receiver, doubt=receiver.doubt & ~Doubt.PART)
     return library.apply(frame, node, f"{_TENSOR}.{name}", call, receiver, arguments)
+
+
+def _asks_for_setting(name: str, arguments: Arguments) -> bool:
+    """`out.get("stride", 16)`: what is a number if it is missing is no tensor; 0 may stand for one."""
+    default = arguments.positional[1] if name == "get" and len(arguments.positional) == 2 else None
+    return (
+        isinstance(default, Plain)
+        and isinstance(default.constant, (str, int, float))
+        and bool(default.constant)
+    )
 
 
 def _is_object(frame: Frame, receiver: Tensor, name: str, arguments: Arguments) -> bool:
@@ -142,7 +154,7 @@ def _require_grad(frame: Frame, node: ast.AST, receiver: Tensor, arguments: Argu
         targets.rebind(frame, node, CLEAR)
         return CLEAR
     origin = frame.origin(node, "`requires_grad_()` makes the tensor require grad")
-    lineage = receiver.lineage or Lineage(frame.analysis.keys("call", node))
+    lineage = receiver.lineage or Lineage(frame.analysis.keys("call", node), context=frame.own_context)
     value = Tensor(Grad.TRACKS, receiver.origin or origin, lineage, leaf=receiver.grad is not Grad.TRACKS)
     targets.rebind(frame, node, value)
     return value
@@ -393,7 +405,8 @@ def _output_of(frame: Frame, node: ast.AST, instance: Instance, value: Value) ->
         return value
     parents = (value.lineage,) if value.lineage is not None else ()
     key = frame.analysis.keys("operation", node)
-    return replace(value, lineage=Lineage(key, parents, call=Lineage(instance.sites[0]), tracks=True))
+    made_by, context = Lineage(instance.sites[0]), frame.own_context
+    return replace(value, lineage=Lineage(key, parents, call=made_by, tracks=True, context=context))
 
 
 def _instance_method(
@@ -562,7 +575,7 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
     # `loss_of(batch, is_meta=True)`: a flag is nothing that a result could be made of.
     made_of = sum(not isinstance(value, Plain) or value.constant is ... for value in values)
     arity = 0 if scales else max(made_of, min(len(values), 1))
-    lineage = Lineage(key, hanging, call=origin, arity=arity, opaque=not scales)
+    lineage = Lineage(key, hanging, None, origin, False, arity, opaque=not scales, context=frame.own_context)
     facts = frame.analysis.facts
     for offset in frame.analysis.offsets_of(key):
         frame.live.cells.pop((key, offset), None)
@@ -576,7 +589,9 @@ def _sealed(value: Value, key: int) -> Value:
     """What code out of sight made of tensors: which of its parts hang on which of them cannot be seen."""
     if not isinstance(value, Tensor) or value.lineage is None:
         return value
-    return with_lineage(value, Lineage(key, (value.lineage,), opaque=True, tracks=value.lineage.tracks))
+    before = value.lineage
+    sealed = Lineage(key, (before,), opaque=True, tracks=before.tracks, context=before.context)
+    return with_lineage(value, sealed)
 
 
 def _show_loaded(frame: Frame, node: ast.AST, callee: Value | None) -> None:

@@ -213,8 +213,11 @@ def _assign_item(frame: Frame, target: ast.Subscript, value: Value, source: ast.
         _put_item(frame, target, base, index, value, source)
     elif isinstance(base, Unknown):
         place = expressions.item_place(base.key, index)
-        keeping.collected(frame, target, "[...] =", value, source, place, frame.born(base.key), seen=False)
         constant = isinstance(index, Plain) and isinstance(index.constant, (str, int))
+        # What a call gave is most often made by it, as a display would be: one slot of it does not grow.
+        if not (constant and frame.analysis.root_of(base.key)[0] == "call"):
+            born = frame.born(base.key)
+            keeping.collected(frame, target, "[...] =", value, source, place, born, seen=False)
         (frame.put if constant else frame.add)(place, keeping.marked(frame, target, value, place))
     elif isinstance(base, Object) and base.name == ARRAY:
         sinks.array_item(frame, target, value, source)

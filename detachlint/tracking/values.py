@@ -88,7 +88,8 @@ class Lineage:
     was read from, or kept in, a place whose fate matters. `summed` marks sums, whose backward speaks for
     their summands too. `tracks` marks results that require grad, `opaque` those of code that cannot be seen,
     of which nobody knows whether a backward gets through. `from_before` is what `consumption.is_carried` has
-    found of it: graphs grow by joins, and are not walked to their ends for each.
+    found of it: graphs grow by joins, and are not walked to their ends for each. `context` is the call in
+    which a function made it, 0 where it was interpreted alone, or is a method.
     """
 
     key: int
@@ -103,6 +104,7 @@ class Lineage:
     opaque: bool = False
     carried: Carry | None = None
     from_before: bool | None = None
+    context: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -77,6 +77,31 @@ def decoders(*calls: str, mark: str = "") -> dict[str, str]:
 
 # Each project is a list of files; the first is the one that is asked about.
 PROJECTS = {
+    "a score that one caller trains with, and another takes of numbers": {
+        "evaluate.py": """
+import numpy as np
+from scores import Loss, score
+net = nn.Linear(4, 4)
+def scores_of(batches):
+    with torch.no_grad():
+        outs = [net(batch) for batch in batches]
+    return [score(out, 1.0).numpy() for out in outs]
+def trained(batches):
+    objective = Loss()
+    for batch in batches:
+        loss = objective(net(batch))
+        loss.backward()
+        np.asarray(loss)  #! numpy
+""",
+        "scores.py": """
+def score(out, smooth):
+    hits = combined(out, smooth)
+    return (2 * hits + smooth) / (hits + hits + smooth)
+class Loss(nn.Module):
+    def forward(self, out):
+        return 1 - score(out, 0.5)
+""",
+    },
     "pieces of what its caller made": {
         "pieces.py": """
 def pieces(values, lengths):

@@ -160,6 +160,18 @@ def shown(model: nn.Module, images, camera):
     _, boxes = model(images)
     drawn = boxes[0].render(camera, images)
     return np.asarray(drawn), np.asarray(boxes[0])  #! numpy
+=== a setting among the items of an output
+def steps(model: nn.Module, images):
+    found = model(images)
+    np.asarray(found.get("stride", 16))
+    np.asarray(found.get("aux", 0.0))  #! numpy
+=== what a call made is filled in here
+def forward(model: nn.Module, images):
+    found = helper(images)
+    found["loss"] = model(images)
+    found["loss"].sum().backward()
+    found["rest"] = found["loss"]
+    print(found["rest"].item())
 === layers are cloned before they have seen anything
 import copy
 class Layer(nn.Module):
