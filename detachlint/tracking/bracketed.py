@@ -64,7 +64,7 @@ def _is_off(search: _Search, name: str, limit: int) -> bool:
 
 def _look(search: _Search, name: str, limit: int) -> bool:
     project = search.project
-    files = [path for path in project.calling(name) if not is_test(path, project.root)]
+    files = [path for path in project.calling(name) if not is_test(path, project)]
     if not files or len(files) > _MOST_FILES:
         return False
     found = False

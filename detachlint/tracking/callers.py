@@ -61,7 +61,7 @@ def others(project: Project, module: SourceModule) -> list[Path]:
 
 
 def _importers(project: Project, names: list[str], file: Path) -> list[Path]:
-    return [path for path in project.importers(names, file) if not is_test(path, project.root)]
+    return [path for path in project.importers(names, file) if not is_test(path, project)]
 
 
 def deciding(
@@ -78,10 +78,23 @@ def deciding(
     return frozenset(d for d, word in words if any(mentions(caller.tree, word) for caller in programs))
 
 
-def is_test(path: Path, root: Path) -> bool:
-    """Whether a file tests others: it calls everything in every way."""
-    parts = path.relative_to(root).parts
-    return any(part in ("test", "tests", "testing") for part in parts[:-1]) or parts[-1].startswith("test_")
+def is_test(path: Path, project: Project) -> bool:
+    """Whether a file tests others: it calls everything in every way.
+
+    `test_model.py` may as well be the program that runs a model on the test set.
+    """
+    *folders, name = path.relative_to(project.root).parts
+    if any(part in ("test", "tests", "testing") for part in folders):
+        return True
+    tree = project.read(path) if name.startswith("test_") else None
+    return tree is not None and any(map(_tests, ast.walk(tree)))
+
+
+def _tests(node: ast.AST) -> bool:
+    if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+        return any(isinstance(part, ast.Assert) for part in ast.walk(node))
+    imported = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+    return any(name.partition(".")[0] in ("pytest", "unittest") for name in imported)
 
 
 def _module(analysis: Analysis, path: Path) -> SourceModule | None:

@@ -112,7 +112,7 @@ def _around(frame: Frame, module: SourceModule, base: ClassDefinition) -> Iterat
         return
     file = Path(module.file)
     files = project.importers([base.name], Path(base.module.file))
-    files = [path for path in files if path != file and not callers.is_test(path, project.root)]
+    files = [path for path in files if path != file and not callers.is_test(path, project)]
     files.sort(key=lambda path: (-len(os.path.commonpath((path, file))), str(path)))
     for path in files[:_MOST_FILES]:
         tree = project.read(path)
