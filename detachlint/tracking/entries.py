@@ -54,6 +54,9 @@ def interpret_file(analysis: Analysis, module: SourceModule) -> None:
     analysis.untensed = untensed
     for definition in waiting:
         interpret_alone(analysis, definition)
+    for klass in [klass for klass in analysis.classes.values() if klass.module is module]:
+        if _keeps(analysis, klass):
+            _interpret_inherited(analysis, klass)
 
 
 def leave_state(frame: Frame) -> None:
@@ -76,6 +79,24 @@ def _interpret_inherited_init(analysis: Analysis, klass: ClassDefinition) -> Non
     if inherited is not None and inherited.owner is not klass:
         receiver = Instance((analysis.keys("self", klass.node),), klass)
         interpret_alone(analysis, inherited, receiver)
+
+
+def _keeps(analysis: Analysis, klass: ClassDefinition) -> bool:
+    """Whether something was kept in an attribute of the class's objects, or in what an attribute holds."""
+    own = analysis.keys("self", klass.node)
+    held = (analysis.base.get((own, offset)) for offset in analysis.offsets_of(own))
+    places = {own, *(site for value in held for site in getattr(value, "sites", ()))}
+    return any(keep.place[0] in places for keep in analysis.fates.keeps)
+
+
+def _interpret_inherited(analysis: Analysis, klass: ClassDefinition) -> None:
+    """What a class keeps may be there for a method that it inherits: `loss.backward()`, `self.gather()`."""
+    seen = set(klass.methods)
+    for base in klass.lineage()[1:]:
+        for name, method in base.methods.items():
+            if name not in seen and name != "__init__" and not method.body.is_abstract:
+                interpret_alone(analysis, method, Instance((analysis.keys("self", klass.node),), klass))
+        seen |= set(base.methods)
 
 
 def interpret_alone(
