@@ -12,6 +12,7 @@ import ast
 from detachlint.tracking import expressions, inplace, keeping, library, methods, targets, terms
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
+from detachlint.tracking.fates import Use
 from detachlint.tracking.places import OUTSIDE, Place, element
 from detachlint.tracking.values import (
     Container,
@@ -41,6 +42,8 @@ def augmented(frame: Frame, node: ast.AugAssign) -> None:
     if isinstance(old, Tensor) and tracks(old) and not frame.grad_on:
         expressions.measure(frame, value, node)
         return  # in place: the tensor stays the one it was, and keeps the graph it had
+    if _is_callers(frame, node.target, old):
+        library.use(frame, node, value, Use.ESCAPED)
     new = expressions.operate(frame, node, old, value, node.op)
     place = targets.place_of(frame, node.target)
     if place is None and isinstance(node.target, ast.Name):
@@ -56,6 +59,14 @@ def augmented(frame: Frame, node: ast.AugAssign) -> None:
         if isinstance(owner, Unknown):
             library.escape(frame, node, [new, value])
     _store(frame, node.target, new)
+
+
+def _is_callers(frame: Frame, target: ast.expr, old: Value) -> bool:
+    """`loss += penalty` of a tensor that came as argument is done in place: the caller's tensor has it."""
+    if not isinstance(target, ast.Name) or frame.definition is None or not isinstance(old, (Tensor, Unknown)):
+        return False
+    spec = frame.definition.node.args
+    return any(target.id == part.arg for part in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs))
 
 
 def _own_operator(frame: Frame, node: ast.AugAssign, old: Instance, value: Value) -> None:

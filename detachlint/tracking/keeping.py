@@ -201,18 +201,48 @@ def _is_local_to_forward(frame: Frame, born: int) -> bool:
 
 
 def _of_forward(owner: ClassDefinition) -> set[str]:
-    """The methods of a module that its `forward` is made of: itself, and what it calls on `self`."""
+    """The methods of a module that its `forward` is made of: itself, and what it calls on `self`.
+
+    All of them, where it chooses one by its name, or where there is none and nothing in the class trains.
+    """
+    everything = {name for klass in owner.lineage() for name in klass.methods}
+    if owner.method("forward") is None and not _trains(owner):
+        return everything
     found = {"forward", "__call__"}
     waiting = list(found)
     while waiting:
         method = owner.method(waiting.pop())
         for part in ast.walk(method.node) if method is not None else ():
-            if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
-                on_self = isinstance(part.func.value, ast.Name) and part.func.value.id == "self"
-                if on_self and part.func.attr not in found:
-                    found.add(part.func.attr)
-                    waiting.append(part.func.attr)
+            if not isinstance(part, ast.Call):
+                continue
+            if _chooses_method(part):
+                return everything
+            name = _method_of_self(part)
+            if name is not None and name not in found:
+                found.add(name)
+                waiting.append(name)
     return found
+
+
+def _trains(owner: ClassDefinition) -> bool:
+    words = ("backward", "step", "zero_grad")
+    nodes = (part for klass in owner.lineage() for part in ast.walk(klass.node))
+    return any(isinstance(part, ast.Attribute) and part.attr in words for part in nodes)
+
+
+def _method_of_self(call: ast.Call) -> str | None:
+    function = call.func
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+        return function.attr if function.value.id == "self" else None
+    return None
+
+
+def _chooses_method(call: ast.Call) -> bool:
+    """`getattr(self, "_" + mode)`"""
+    if not isinstance(call.func, ast.Name) or call.func.id != "getattr" or len(call.args) != 2:
+        return False
+    on, name = call.args
+    return isinstance(on, ast.Name) and on.id == "self" and not isinstance(name, ast.Constant)
 
 
 def _is_gathered(frame: Frame, born: int) -> bool:
@@ -368,9 +398,14 @@ def comprehension(frame: Frame, node: ast.expr, body: ast.expr, value: Value, pl
     statement = frame.statement
     if not isinstance(statement, (ast.Assign, ast.AnnAssign, ast.Return)) or statement.value is not node:
         return
-    if _was_kept(lineage_of(value)):
+    if _was_kept(lineage_of(value)) or _takes_pieces(body):
         return
     keep(frame, node, "collect", "the comprehension", value, body, place, frame.depth, read=True)
+
+
+def _takes_pieces(body: ast.expr) -> bool:
+    """`[cdf[i][index] for ...]`: what is there is taken apart, nothing is made."""
+    return isinstance(body, ast.Subscript) and not any(isinstance(part, ast.Call) for part in ast.walk(body))
 
 
 def _was_kept(lineage: Lineage | None) -> bool:
