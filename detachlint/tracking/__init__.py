@@ -23,6 +23,7 @@ from detachlint.tracking.entries import interpret_file
 from detachlint.tracking.events import Event
 from detachlint.tracking.facts import Facts
 from detachlint.tracking.fates import Fates
+from detachlint.tracking.library import is_for_other_framework
 from detachlint.tracking.places import OWN_NUMBERS, Keys
 from detachlint.tracking.project import Project
 
@@ -39,6 +40,8 @@ def track(path: str, source: str, tree: ast.Module, models: Models, root: Path |
     """
     keys = Keys(OWN_NUMBERS)
     facts = Facts(keys)
+    if is_for_other_framework(tree):
+        return []
     surroundings = None if root is None else _surroundings(root, models)
     if surroundings is not None and root is not None and surroundings.lines > _MOST_LINES:
         forget()

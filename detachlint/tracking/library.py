@@ -98,6 +98,21 @@ def is_of_other_framework(name: str) -> bool:
     return name.partition(".")[0] in _OTHER_FRAMEWORKS
 
 
+def is_for_other_framework(tree: ast.Module) -> bool:
+    """Whether a program imports such a framework, and neither torch nor what stands on it."""
+    names = {name.partition(".")[0] for part in ast.walk(tree) for name in _imported(part)}
+    return bool(names & _OTHER_FRAMEWORKS) and not any("torch" in name or name in _ON_TORCH for name in names)
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+
+
+_ON_TORCH = frozenset({"accelerate", "diffusers", "lightning", "timm", "transformers", "ignite", "catalyst"})
+
+
 def _construct(
     frame: Frame, node: ast.AST, name: str, kind: str, parameters: bool, arguments: Arguments
 ) -> Value:
@@ -191,8 +206,8 @@ def apply(
     if call.result == "argument":
         given = arguments.positional[0] if arguments.positional else _first(arguments)
         return copies.deep(frame, node, given) if call.sink == "copy" else given
-    if call.result == "leaf" and arguments.flag("requires_grad", default=True) is False:
-        return CLEAR
+    if call.result == "leaf" and arguments.flag("requires_grad", default=True) is not True:
+        return _perhaps_trained(frame, node, arguments)
     if call.result == "fresh":
         return _fresh_tensor(frame, node, name, arguments)
     if call.result == "into":
@@ -276,6 +291,14 @@ def array_method(frame: Frame, node: ast.AST, receiver: Object, name: str, argum
     if name in _REDUCTIONS and not arguments.values():
         return frame.analysis.unknown(frame.analysis.keys("number", node))
     return receiver
+
+
+def _perhaps_trained(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:
+    """A parameter that requires grad where some flag says so."""
+    if arguments.flag("requires_grad") is False:
+        return CLEAR
+    lineage = Lineage(frame.analysis.keys("call", node, LEAF))
+    return Tensor(Grad.UNKNOWN, lineage=lineage, leaf=True)
 
 
 def _first(arguments: Arguments) -> Value:
