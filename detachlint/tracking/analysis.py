@@ -179,7 +179,11 @@ class Loop:
 
 @dataclass(slots=True)
 class Frame:
-    """One activation of a function or of a file's top level."""
+    """One activation of a function or of a file's top level.
+
+    `own_context` is its call, where what it makes hangs on the arguments alone: 0 in a method, which has its
+    object, too.
+    """
 
     analysis: Analysis
     module: SourceModule
@@ -201,16 +205,12 @@ class Frame:
     statement: ast.stmt | None = None
     active: frozenset[ast.AST] = frozenset()
     budget: int = MAX_WORK
+    own_context: int = 0
 
     @property
     def scope(self) -> int:
         """The scope of the frame's own names."""
         return self.scopes[0]
-
-    @property
-    def own_context(self) -> int:
-        """The call, where what is made hangs on arguments alone; 0 in a method, which has its object, too."""
-        return self.context if self.definition is not None and self.definition.owner is None else 0
 
     @property
     def live(self) -> State:

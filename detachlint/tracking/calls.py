@@ -29,6 +29,7 @@ from detachlint.tracking.values import (
     Plain,
     Tensor,
     Tuple,
+    Unknown,
     Value,
     join_all,
 )
@@ -135,7 +136,7 @@ def arguments_of(frame: Frame, node: ast.Call) -> Arguments:
     for keyword in node.keywords:
         value = expressions.evaluate(frame, keyword.value)
         if keyword.arg is None:
-            unpacked.append(value)
+            unpacked += [value, *_stored_in(frame, value)]
             continue
         keywords[keyword.arg] = value
         keyword_expressions[keyword.arg] = keyword.value
@@ -149,6 +150,15 @@ def arguments_of(frame: Frame, node: ast.Call) -> Arguments:
         hidden=hidden,
         starred=tuple(starred),
     )
+
+
+def _stored_in(frame: Frame, value: Value) -> list[Value]:
+    """The items that were put here into something of which nothing else is known."""
+    if not isinstance(value, Unknown):
+        return []
+    offsets = (offset for offset in frame.analysis.offsets_of(value.key) if offset[0] == "[")
+    held = (frame.get((value.key, offset)) for offset in offsets)
+    return [part for part in held if part is not None]
 
 
 def call_value(frame: Frame, node: ast.AST, callee: Value, arguments: Arguments) -> Value:

@@ -133,6 +133,13 @@ def _narrow_call(frame: Frame, test: ast.Call, outcome: bool) -> None:
         _drop_tensor(frame, test.args[0])
 
 
+def is_told_apart(test: ast.expr, otherwise: ast.expr) -> bool:
+    """`x.item() if hasattr(x, "item") else x`: what has no such method is no tensor."""
+    if not isinstance(test, ast.Call) or getattr(test.func, "id", "") != "hasattr" or len(test.args) != 2:
+        return False
+    return _asks_for_detach(test) and ast.dump(test.args[0]) == ast.dump(otherwise)
+
+
 def _narrow_class(frame: Frame, asked: ast.expr, named: ast.expr) -> None:
     """`isinstance(state, State)` and `isinstance(layer, nn.Linear)` say as much as an annotation does."""
     value = _value(frame, asked)
@@ -208,18 +215,18 @@ def _attribute(test: ast.Call) -> object:
 
 
 def _narrow_type(frame: Frame, test: ast.Compare, outcome: bool) -> None:
-    """`type(x) is np.ndarray` and `type(x) != np.ndarray`."""
+    """`type(x) is np.ndarray` and `type(x) not in [int, float]`."""
     asked = test.left
     if not isinstance(asked, ast.Call) or not isinstance(asked.func, ast.Name) or len(test.ops) != 1:
         return
-    same = isinstance(test.ops[0], (ast.Is, ast.Eq))
+    same = isinstance(test.ops[0], (ast.Is, ast.Eq, ast.In))
     if asked.func.id != "type" or len(asked.args) != 1 or not same | isinstance(test.ops[0], _DIFFER):
         return
     if are_plain(test.comparators[0]) and outcome is same:
         _set(frame, asked.args[0], PLAIN)
 
 
-_DIFFER = (ast.IsNot, ast.NotEq)
+_DIFFER = (ast.IsNot, ast.NotEq, ast.NotIn)
 
 
 def _narrow_none(frame: Frame, test: ast.Compare, outcome: bool) -> None:

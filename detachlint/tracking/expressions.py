@@ -377,9 +377,28 @@ def _compare(frame: Frame, node: ast.Compare) -> Value:
         measure(frame, value, node)
     if len(values) == 2 and all(isinstance(v, Plain) and isinstance(v.constant, str) for v in values):
         return _of_words(node.ops[0], values[0] == values[1])
+    if len(values) == 2 and _is_device_of_tensor(frame, node.left) and isinstance(values[1], Plain):
+        # A device is never equal to a word, whatever it is: `torch.device("cpu") != "cpu"`.
+        return _of_words(node.ops[0], False) if isinstance(values[1].constant, str) else PLAIN
     if any(isinstance(op, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in node.ops):
-        return PLAIN
+        return _of_flags(node, values)
     return CLEAR if any(isinstance(value, (Tensor, Unknown)) for value in values) else PLAIN
+
+
+def _of_flags(node: ast.Compare, values: Many[Value]) -> Plain:
+    """`greedy is False`, where a call says which of the two it is."""
+    flags = [
+        value.constant for value in values if isinstance(value, Plain) and isinstance(value.constant, bool)
+    ]
+    if len(values) != 2 or len(flags) != 2 or not isinstance(node.ops[0], (ast.Is, ast.IsNot)):
+        return PLAIN
+    return Plain((flags[0] is flags[1]) is isinstance(node.ops[0], ast.Is))
+
+
+def _is_device_of_tensor(frame: Frame, node: ast.expr) -> bool:
+    if not isinstance(node, ast.Attribute) or node.attr != "device":
+        return False
+    return isinstance(frame.analysis.seen.get(node.value), Tensor)
 
 
 def _of_words(op: ast.cmpop, same: bool) -> Plain:
@@ -415,6 +434,7 @@ def _conditional(frame: Frame, node: ast.IfExp) -> Value:
     frame.state = before
     conditions.narrow(frame, node.test, False)
     second = evaluate(frame, node.orelse)
+    second = PLAIN if conditions.is_told_apart(node.test, node.orelse) else second
     _leave_nothing(frame, first, after, frame.state)
     _leave_nothing(frame, second, frame.state, after)
     frame.state = join_states(after, frame.state)

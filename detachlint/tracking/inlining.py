@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from detachlint.tracking import (
     classes,
+    conditions,
     containers,
     expressions,
     feeding,
@@ -197,7 +198,18 @@ def _frame(frame: Frame, node: ast.AST, function: Function) -> Frame:
         caller=frame,
         budget=frame.budget,
         active=frame.active | {definition.node},
+        own_context=context if _hangs_on_arguments(frame, function) else 0,
     )
+
+
+def _hangs_on_arguments(frame: Frame, function: Function) -> bool:
+    """Whether what is made can only track by the arguments: in a function, or a module without parameters."""
+    receiver = function.receiver
+    if function.definition.owner is None:
+        return True
+    if not isinstance(receiver, Instance) or not receiver.klass.is_module:
+        return False
+    return classes.trainable(frame, receiver) is Grad.CLEAR
 
 
 def _run(inner: Frame, definition: FunctionDefinition) -> Value:
@@ -294,6 +306,8 @@ def bind(inner: Frame, function: Function, arguments: Arguments, node: ast.AST) 
 def _entered(
     inner: Frame, node: ast.AST, value: Value, expression: ast.expr | None, parameter: ast.arg
 ) -> Value:
+    if _is_said_to_be_plain(value, parameter):
+        return PLAIN
     lineage = lineage_of(value)
     definition = inner.definition
     if isinstance(value, Unknown):
@@ -320,6 +334,14 @@ def _entered(
             if held is not None:
                 inner.put(place, _entered(inner, node, held, expression, parameter))
     return value
+
+
+def _is_said_to_be_plain(value: Value, parameter: ast.arg) -> bool:
+    """A field of an output is what the function that takes it says: `count: int` is no tensor."""
+    if not isinstance(value, Tensor) or parameter.annotation is None:
+        return False
+    words = {part.id for part in ast.walk(parameter.annotation) if isinstance(part, ast.Name)}
+    return words <= {"int", "str", "bool"} and conditions.are_plain(parameter.annotation)
 
 
 def _learn_weights(inner: Frame, value: Unknown, parameter: ast.arg) -> None:

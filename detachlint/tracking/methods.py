@@ -560,12 +560,14 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
     """Calling what cannot be seen: its arguments escape, its result is unknown until proven."""
     values = arguments.values()
     library.escape(frame, node, values)
-    call_back(frame, node, values)
+    mapped = call_back(frame, node, values)
     _show_loaded(frame, node, callee)
     if isinstance(frame.statement, ast.Expr) and frame.statement.value is node:
         _hand_over(frame, values)
     if frame.live.mode is not GradMode.ON:
         return Unknown(frame.analysis.keys("call without grad", node))
+    if mapped and all(isinstance(value, Plain) for value in mapped) and _is_map(node):
+        return PLAIN
     leaves = [leaf for value in values for leaf in expressions.flatten(frame, value)]
     hanging = tuple(lineage for lineage in map(lineage_of, leaves) if lineage is not None)
     key = frame.analysis.keys("call", node)
@@ -615,11 +617,22 @@ def _hand_over(frame: Frame, values: list[Value]) -> None:
             frame.analysis.facts.handed_over.update(dict.fromkeys(value.sites))
 
 
-def call_back(frame: Frame, node: ast.AST, values: list[Value]) -> None:
-    """Functions handed to code out of sight are called by it: a closure given to `optimizer.step`."""
+def call_back(frame: Frame, node: ast.AST, values: list[Value]) -> list[Value]:
+    """Functions handed to code out of sight are called by it: a closure given to `optimizer.step`.
+
+    What they give.
+    """
+    found = []
     for value in values:
         if isinstance(value, Function) and frame.state is not None:
-            inlining.call_function(frame, node, value, Arguments(spread=True))
+            found.append(inlining.call_function(frame, node, value, Arguments(spread=True)))
+    return found
+
+
+def _is_map(node: ast.AST) -> bool:
+    """`tree_map(lambda x: x.item(), losses)`, in any library: what comes out is what the function gives."""
+    named = node.func if isinstance(node, ast.Call) else None
+    return isinstance(named, (ast.Name, ast.Attribute)) and "map" in ast.unparse(named).rpartition(".")[2]
 
 
 def iterate_instance(frame: Frame, instance: Instance, node: ast.AST) -> Value:

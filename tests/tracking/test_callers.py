@@ -77,6 +77,53 @@ def decoders(*calls: str, mark: str = "") -> dict[str, str]:
 
 # Each project is a list of files; the first is the one that is asked about.
 PROJECTS = {
+    "the program that tries a model on the test set": {
+        "decode.py": """
+def decode(model: nn.Module, frames):
+    return model(frames).numpy()
+""",
+        "test_decoding.py": """
+import torch
+from decode import decode
+def main(model, batches):
+    with torch.no_grad():
+        for batch in batches:
+            print(decode(model, batch))
+""",
+    },
+    "tests call everything": {
+        "decode.py": """
+def decode(model: nn.Module, frames):
+    return model(frames).numpy()  #! numpy
+""",
+        "test_decoding.py": """
+import torch
+from decode import decode
+def test_decoding():
+    with torch.no_grad():
+        assert decode(torch.nn.Linear(2, 2), torch.ones(2)) is not None
+""",
+    },
+    "a criterion without parameters, trained with and measured by": {
+        "measure.py": """
+from losses import Scaled
+def measured(model, batches):
+    criterion = Scaled()
+    with torch.no_grad():
+        outs = [model(batch) for batch in batches]
+    return [criterion(out, out).numpy() for out in outs]
+def train(model, batches):
+    criterion = Scaled()
+    for batch in batches:
+        loss = criterion(model(batch), batch)
+        loss.backward()
+""",
+        "losses.py": """
+class Scaled(nn.Module):
+    def forward(self, out, target):
+        return 0.5 * nn.functional.mse_loss(out, target)
+""",
+    },
     "a score that one caller trains with, and another takes of numbers": {
         "evaluate.py": """
 import numpy as np

@@ -1,7 +1,12 @@
 """Patterns that a careful reader tells apart, each beside the one it resembles."""
 
+import ast
+
 import pytest
 from programs import cases, check
+
+from detachlint.models import load
+from detachlint.tracking import track
 
 LOOKALIKES = cases("""
 === one side of a squared difference is a target
@@ -172,6 +177,118 @@ def forward(model: nn.Module, images):
     found["loss"].sum().backward()
     found["rest"] = found["loss"]
     print(found["rest"].item())
+=== a penalty that is added to the caller's loss in place
+def before_backward(model: nn.Module, loss, alpha):
+    penalty = 0
+    for layer in model.children():
+        penalty += torch.norm(layer.weight, 1)
+    loss += alpha * penalty
+=== a device is never equal to a word
+def to_array(item):
+    if isinstance(item, torch.Tensor):
+        if item.device != "cpu":
+            item = item.detach().cpu()
+        return item.numpy()
+    return item
+def shown(rows):
+    return to_array(net(rows))
+=== rows are picked from what is there
+def sampled(model: nn.Module, rays, indices):
+    table = model(rays)
+    rows = [table[i][index] for i, index in enumerate(indices)]
+    return torch.cat(rows).mean().item()
+=== all of a batch goes into the criterion
+def step(model: nn.Module, criterion, optimizer, batch):
+    batch = batch.to("cpu")
+    batch["out"] = model(batch["image"])
+    losses = criterion(**batch)
+    losses["loss"].backward()
+    optimizer.step()
+    return batch["out"].shape
+=== a flag says whether the list is made a tensor
+def sample(model: nn.Module, rows, greedy):
+    words, logs = [], []
+    for row in rows:
+        scores = model(row)
+        if greedy is False:
+            logs.append(scores.log_softmax(-1).max())
+        words.append(scores.argmax())
+    if greedy is False:
+        logs = torch.stack(logs)
+    return words, logs
+def train(rows, reward):
+    optimizer = torch.optim.SGD(net.parameters())
+    _, logs = sample(net, rows, greedy=False)
+    (reward * logs).mean().backward()
+    optimizer.step()
+    _, logs = sample(net, rows, True)
+=== a forward that chooses a method by its name
+class Captions(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.Linear(4, 4)
+    def forward(self, *rows, mode="beam"):
+        return getattr(self, "_" + mode)(*rows)
+    def _beam(self, state, steps):
+        table, words = {}, []
+        for step in range(steps):
+            table[step % 2] = state = self.cell(state)
+            words.append(table[step % 2].argmax())
+        return words
+=== what one class adds up its base backpropagates
+class Loss:
+    def __init__(self):
+        self.total = 0
+    def backward(self):
+        self.total.backward()
+class Nats(Loss):
+    def add(self, out, target):
+        self.total += nn.functional.nll_loss(net(out), target)
+    def value(self):
+        return self.total.item()
+=== a field of an output that is said to be a number where it goes
+def mask(spans: int, width):
+    return np.full((spans, width), 0.5)
+def masked(model: nn.Module, rows):
+    found = model(rows)
+    return mask(found.count, 3), np.asarray(found.scores)  #! numpy
+=== meters that tell numbers from tensors by their type
+class Meter:
+    def __init__(self):
+        self.total = 0
+    def update(self, value):
+        if type(value) not in [float, int]:
+            value = value.detach()
+        self.total += value
+meter = Meter()
+for _ in range(3):
+    loss = net(x).pow(2).mean()
+    loss.backward()
+    meter.update(loss)
+=== numbers out of a tree
+def kept(loader, tree_map):
+    found = []
+    for row in loader:
+        loss = net(row).pow(2).mean()
+        loss.backward()
+        found.append(tree_map(lambda part: part.item(), {"loss": loss}))
+    return len(found)
+=== what has no item is no tensor
+def measured(loader):
+    total = 0
+    for row in loader:
+        losses = {"mse": net(row).pow(2).mean()}
+        losses["mse"].backward()
+        total += losses["mse"].item() if hasattr(losses["mse"], "item") else losses["mse"]
+    return total
+=== a parameter that some flag trains
+class Volume(nn.Module):
+    def __init__(self, trained=False):
+        super().__init__()
+        self.trained = trained
+        self.origin = nn.Parameter(torch.zeros(3), requires_grad=self.trained)
+    def corner(self):
+        return (self.origin - 1.0).numpy()
 === layers are cloned before they have seen anything
 import copy
 class Layer(nn.Module):
@@ -200,6 +317,31 @@ class Model(nn.Module):
 @pytest.mark.parametrize("body", LOOKALIKES)
 def test_lookalikes(body):
     check(body)
+
+
+ELSEWHERE = """
+import {framework}
+def train(net, rows):
+    total = 0
+    for row in rows:
+        loss = net(row).mean()
+        loss.backward()
+        total += loss
+    return total
+"""
+
+
+@pytest.mark.parametrize(("framework", "told"), [("mxnet", 0), ("torch", 1), ("mxnet, torch", 1)])
+def test_programs_of_other_frameworks_have_graphs_of_their_own(framework, told):
+    source = ELSEWHERE.format(framework=framework)
+    assert len(track("train.py", source, ast.parse(source), load())) == told
+
+
+def test_a_device_is_never_equal_to_a_word():
+    torch = pytest.importorskip("torch")
+    device = torch.ones(1).device
+    assert device != "cpu"
+    assert str(device) == device.type == "cpu"
 
 
 # Averages of weights: nobody differentiates them, and every step adds to their graph.
