@@ -24,6 +24,7 @@ from detachlint.tracking.places import Keys
 from detachlint.tracking.values import GradMode, Lineage
 
 _CANDIDATES = ("call", "operation")
+_DRAWING = frozenset({".sample", ".act", ".predict", ".choose_action", ".select_action", ".get_action"})
 _MADE = ("module", "object", "self", "annotated", "copy")  # of these the class is known
 
 
@@ -176,6 +177,8 @@ class Facts:
         thing = self.keys.thing(lineage.call.key)
         if thing[0] in ("part", "element") and str(thing[2]).startswith("["):
             return  # `transforms[name](x)`: one of many functions, which need not be modules
+        if thing[0] == "part" and thing[2] in _DRAWING:
+            return  # `times, weights = sampler.sample(n)`: no module, and what is drawn does not track
         if self._candidates(lineage):
             self.differentiable.setdefault(lineage.call.key, note)
         elif lineage.call.key not in self.modules:

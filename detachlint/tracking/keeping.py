@@ -173,7 +173,7 @@ def keep(
     read: bool = False,
 ) -> None:
     """`value` is kept in `place`, which outlives it; `read`: the place must be read to be reported."""
-    if _is_local_to_forward(frame, born) and not _is_spent_already(frame, value):
+    if _is_local_to_forward(frame, born) or (how in ("collect", "store") and place in _read_from(value)):
         return
     if _is_gathered(frame, born):
         return
@@ -203,10 +203,10 @@ def _is_local_to_forward(frame: Frame, born: int) -> bool:
 def _of_forward(owner: ClassDefinition) -> set[str]:
     """The methods of a module that its `forward` is made of: itself, and what it calls on `self`.
 
-    All of them, where it chooses one by its name, or where there is none and nothing in the class trains.
+    All of them, where it chooses one by its name, or where a plain module has none and nothing in it trains.
     """
     everything = {name for klass in owner.lineage() for name in klass.methods}
-    if owner.method("forward") is None and not _trains(owner):
+    if owner.method("forward") is None and not owner.bases and not _trains(owner):
         return everything
     found = {"forward", "__call__"}
     waiting = list(found)
@@ -259,10 +259,14 @@ def _is_one_per_weight(frame: Frame, leaf: Value, born: int) -> bool:
     return all(loop.trained == frame.analysis.training_calls for loop in around)
 
 
-def _is_spent_already(frame: Frame, value: Value) -> bool:
-    """Whether a backward has consumed the value's graph already."""
-    leaf = tracked.tracking_leaf(frame, value)
-    return leaf is not None and is_spent(lineage_of(leaf), frame.live)
+def _read_from(value: Value) -> set[Place]:
+    """The places that this very value was read from: `means.append(means[-1])` keeps nothing new."""
+    found: set[Place] = set()
+    current = lineage_of(value)
+    while current is not None and current.place is not None:
+        found.add(current.place)
+        current = current.parents[0] if current.parents else None
+    return found
 
 
 def _parts(

@@ -155,7 +155,12 @@ def _require_grad(frame: Frame, node: ast.AST, receiver: Tensor, arguments: Argu
         return CLEAR
     origin = frame.origin(node, "`requires_grad_()` makes the tensor require grad")
     lineage = receiver.lineage or Lineage(frame.analysis.keys("call", node), context=frame.own_context)
-    value = Tensor(Grad.TRACKS, receiver.origin or origin, lineage, leaf=receiver.grad is not Grad.TRACKS)
+    value = Tensor(
+        Grad.TRACKS,
+        receiver.origin or origin,
+        lineage,
+        leaf=receiver.leaf or receiver.grad is not Grad.TRACKS,
+    )
     targets.rebind(frame, node, value)
     return value
 
@@ -566,7 +571,7 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
         _hand_over(frame, values)
     if frame.live.mode is not GradMode.ON:
         return Unknown(frame.analysis.keys("call without grad", node))
-    if mapped and all(isinstance(value, Plain) for value in mapped) and _is_map(node):
+    if mapped and all(isinstance(value, Plain) for value in mapped) and is_map(node):
         return PLAIN
     leaves = [leaf for value in values for leaf in expressions.flatten(frame, value)]
     hanging = tuple(lineage for lineage in map(lineage_of, leaves) if lineage is not None)
@@ -629,7 +634,7 @@ def call_back(frame: Frame, node: ast.AST, values: list[Value]) -> list[Value]:
     return found
 
 
-def _is_map(node: ast.AST) -> bool:
+def is_map(node: ast.AST) -> bool:
     """`tree_map(lambda x: x.item(), losses)`, in any library: what comes out is what the function gives."""
     named = node.func if isinstance(node, ast.Call) else None
     return isinstance(named, (ast.Name, ast.Attribute)) and "map" in ast.unparse(named).rpartition(".")[2]

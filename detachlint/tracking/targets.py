@@ -211,6 +211,8 @@ def _assign_item(frame: Frame, target: ast.Subscript, value: Value, source: ast.
         inplace.written_into(frame, target, base, value, source, "[...] =")
     elif isinstance(base, Container):
         _put_item(frame, target, base, index, value, source)
+    elif isinstance(base, Unknown) and not frame.grad_on and _has_slice(target.slice):
+        expressions.measure(frame, value, target)  # only tensors have such items: this one gets a copy
     elif isinstance(base, Unknown):
         place = expressions.item_place(base.key, index)
         constant = isinstance(index, Plain) and isinstance(index.constant, (str, int))
@@ -225,6 +227,10 @@ def _assign_item(frame: Frame, target: ast.Subscript, value: Value, source: ast.
         methods.call_method(frame, target, base, "__setitem__", Arguments((index, value)))
     elif isinstance(base, Object):
         sinks.object_item(frame, target, base, value, source)
+
+
+def _has_slice(index: ast.expr) -> bool:
+    return isinstance(index, ast.Tuple) and any(isinstance(part, ast.Slice) for part in index.elts)
 
 
 def _put_item(

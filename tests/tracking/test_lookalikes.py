@@ -265,6 +265,44 @@ for _ in range(3):
     loss = net(x).pow(2).mean()
     loss.backward()
     meter.update(loss)
+=== numbers out of a tree of torch
+from torch.utils._pytree import tree_map
+def shown(loader, stats):
+    for row in loader:
+        losses = {"data": net(row).pow(2).mean()}
+        stats["losses"] = tree_map(lambda part: part.item(), losses)
+        sum(losses.values()).backward()
+=== what is drawn beside what is proven
+def step(sampler, batch, loss):
+    times, weights = sampler.inner.sample(len(batch))
+    (loss * weights).mean().backward()
+    return times.cpu().numpy()
+=== rows of a tensor that others hold, written without grad
+@torch.no_grad()
+def update(banks, index, rows):
+    banks["rows"][index, :] = rows
+def train(loader, banks):
+    for row, index in loader:
+        rows = net(row)
+        loss = rows.pow(2).mean()
+        update(banks, index, rows)
+        loss.backward()
+=== copies of parameters that were told once more to require grad
+import copy
+def copied(groups):
+    found = []
+    for group in groups:
+        part = nn.Parameter(torch.cat([p.detach() for p in group]))
+        part.requires_grad = True
+        found.append(part)
+    return copy.deepcopy(found)
+=== the last element once more
+def means(loader):
+    found = [net(x).mean()]
+    for row in loader:
+        with torch.no_grad():
+            found.append(found[-1])
+    return len(found)
 === numbers out of a tree
 def kept(loader, tree_map):
     found = []
