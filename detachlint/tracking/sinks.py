@@ -48,8 +48,8 @@ def library_call(
     written: list[ast.expr] = []
     for _, expression, given in _looked_at(node, call, receiver, arguments):
         value = _copied(frame, given) if call.sink == "copy" else given
-        if not call.direct and isinstance(value, Tensor):
-            continue
+        if isinstance(value, Tensor) and (not call.direct or name.startswith("dataclasses.")):
+            continue  # what `asdict` takes is a record, whatever else it looked like
         leaf = _refused_leaf(frame, value, call)
         if leaf is None:
             if isinstance(value, Unknown) or grad_of(value) is Grad.UNKNOWN:
