@@ -123,7 +123,8 @@ def derive(
 def part_of_tensor(frame: Frame, node: ast.AST, base: Tensor, *more: Value) -> Value:
     """An item or attribute of a tensor, or of an output that may be a tuple: then this may be one as well."""
     doubt = Doubt.STRUCTURE if base.doubt & ~(Doubt.SEVERAL | Doubt.PACKED) else Doubt.NONE
-    return derive(frame, node, [base, *more], view=True, doubt=doubt)
+    # A part of what may be a list of numbers may be a number.
+    return derive(frame, node, [base, *more], view=True, doubt=doubt | (base.doubt & Doubt.PART))
 
 
 def flatten(frame: Frame, value: Value, limit: int = 4) -> list[Value]:

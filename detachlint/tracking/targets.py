@@ -211,8 +211,11 @@ def _assign_item(frame: Frame, target: ast.Subscript, value: Value, source: ast.
         inplace.written_into(frame, target, base, value, source, "[...] =")
     elif isinstance(base, Container):
         _put_item(frame, target, base, index, value, source)
-    elif isinstance(base, Unknown) and not frame.grad_on and _has_slice(target.slice):
-        expressions.measure(frame, value, target)  # only tensors have such items: this one gets a copy
+    elif isinstance(base, Unknown) and _is_of_tensor(target.slice):
+        if frame.grad_on:  # the tensor has the graph from now on, and who reads of it cannot be seen
+            library.escape(frame, target, [value])
+        else:
+            expressions.measure(frame, value, target)
     elif isinstance(base, Unknown):
         place = expressions.item_place(base.key, index)
         constant = isinstance(index, Plain) and isinstance(index.constant, (str, int))
@@ -229,8 +232,12 @@ def _assign_item(frame: Frame, target: ast.Subscript, value: Value, source: ast.
         sinks.object_item(frame, target, base, value, source)
 
 
-def _has_slice(index: ast.expr) -> bool:
-    return isinstance(index, ast.Tuple) and any(isinstance(part, ast.Slice) for part in index.elts)
+def _is_of_tensor(index: ast.expr) -> bool:
+    """`bank[rows, :]` and `batch[t, rows, 0]` are what only tensors have."""
+    if not isinstance(index, ast.Tuple):
+        return False
+    whole = (isinstance(part, ast.Constant) and isinstance(part.value, int) for part in index.elts)
+    return any(whole) or any(isinstance(part, ast.Slice) for part in index.elts)
 
 
 def _put_item(
