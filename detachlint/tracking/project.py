@@ -116,7 +116,7 @@ class Project:
         return found
 
     def calling(self, name: str) -> list[Path]:
-        """The project's files in whose text something of this name is called, and torch is mentioned."""
+        """The project's files in whose text something of this name is called."""
         found = self._calling_of(name)
         self._answers["calling", name] = tuple(map(str, found))
         return found
@@ -267,12 +267,11 @@ _CALL = re.compile(rb"([A-Za-z_]\w*)[ \t]*\(")
 
 
 def _calls(root: Path) -> dict[str, list[Path]]:
-    """In which files that mention torch something of a name is called, by the look of their text."""
+    """In which files something of a name is called, by the look of their text."""
     found: dict[str, list[Path]] = {}
     for path, data in _texts(root):
-        if b"torch" in data:
-            for name in dict.fromkeys(_CALL.findall(data)):
-                found.setdefault(name.decode(), []).append(path)
+        for name in dict.fromkeys(_CALL.findall(data)):
+            found.setdefault(name.decode(), []).append(path)
     return found
 
 

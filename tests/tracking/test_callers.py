@@ -216,6 +216,11 @@ run(3)
         "    return model.decode(frames)",
         mark="  #! numpy",
     ),
+    "a method that a file calls that knows nothing of torch": decoders(
+        "    with torch.no_grad():\n        return model.transcribe(frames)",
+        mark="  #! numpy",
+    )
+    | {"main.py": "from script0 import model\n\nprint(model.decode(3))\n"},
     "a method that is called by nobody in sight": decoders(mark="  #! numpy"),
     "a loss in a record, which other classes cut": objectives(
         "", ".data", ".item()", ".detach()", mark="  #! record"
