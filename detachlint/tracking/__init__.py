@@ -40,7 +40,7 @@ def track(path: str, source: str, tree: ast.Module, models: Models, root: Path |
     """
     keys = Keys(OWN_NUMBERS)
     facts = Facts(keys)
-    if is_for_other_framework(tree):
+    if is_for_other_framework(source, tree):
         return []
     surroundings = None if root is None else _surroundings(root, models)
     if surroundings is not None and root is not None and surroundings.lines > _MOST_LINES:
@@ -55,7 +55,8 @@ def track(path: str, source: str, tree: ast.Module, models: Models, root: Path |
     analysis.modules[file] = module
     analysis.twins = twins.pairs(tree)
     _interpret(analysis, lambda: interpret_file(analysis, module), _MAX_ROUNDS)
-    found = _events(analysis, module)
+    search = None if project is None else bracketed.Search(project)
+    found = _events(analysis, module, search)
     asked = callers.open_questions(analysis, module, found)
     others = callers.find(analysis, module, asked)
     if not others:
@@ -68,13 +69,12 @@ def track(path: str, source: str, tree: ast.Module, models: Models, root: Path |
         callers.interpret(analysis, others, asked)
 
     _interpret(analysis, both, _MAX_ROUNDS_WITH_CALLERS)
-    return _events(analysis, module)
+    return _events(analysis, module, search)
 
 
-def _events(analysis: Analysis, module: SourceModule) -> list[Event]:
+def _events(analysis: Analysis, module: SourceModule, search: bracketed.Search | None) -> list[Event]:
     found = verdicts.events(analysis, module.path)
-    project = analysis.project
-    return found if project is None else bracketed.unless_bracketed(project, module, found)
+    return found if search is None else bracketed.unless_bracketed(search, module, found)
 
 
 def answers(models: Models, root: Path) -> Mapping[Question, Answer]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from detachlint.tracking.callers import is_test
 from detachlint.tracking.definitions import SourceModule
@@ -27,19 +28,20 @@ _DEEPEST = 4
 _MOST_FILES = 30
 
 
-@dataclass
-class _Search:
-    """One search; `answers` are what it has found of a name, or is about to."""
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search for one file's sake: what was found of names, and the files that were read for it."""
 
     project: Project
     answers: dict[str, bool] = field(default_factory=dict)
+    trees: dict[Path, ast.Module | None] = field(default_factory=dict)
 
 
-def unless_bracketed(project: Project, module: SourceModule, events: list[Event]) -> list[Event]:
+def unless_bracketed(search: Search, module: SourceModule, events: list[Event]) -> list[Event]:
     """The events of a file, less those in functions that are only ever called with grad mode off."""
     if not events:
         return events
-    search, functions = _Search(project), list(_functions(module.tree))
+    functions = list(_functions(module.tree))
     kept = []
     for event in events:
         line = getattr(event.node, "lineno", 0)
@@ -53,7 +55,7 @@ def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef
     return (part for part in ast.walk(tree) if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef)))
 
 
-def _is_off(search: _Search, name: str, limit: int) -> bool:
+def _is_off(search: Search, name: str, limit: int) -> bool:
     if name in _UNNAMED or limit == 0:
         return False
     if name not in search.answers:
@@ -62,14 +64,16 @@ def _is_off(search: _Search, name: str, limit: int) -> bool:
     return search.answers[name]
 
 
-def _look(search: _Search, name: str, limit: int) -> bool:
+def _look(search: Search, name: str, limit: int) -> bool:
     project = search.project
     files = [path for path in project.calling(name) if not is_test(path, project)]
     if not files or len(files) > _MOST_FILES:
         return False
     found = False
     for path in files:
-        tree = project.read(path)
+        if path not in search.trees:
+            search.trees[path] = project.read(path)
+        tree = search.trees[path]
         for off, caller in _mentions(tree, name) if tree is not None else ():
             found = True
             if not off and (caller is None or not _is_off(search, caller, limit - 1)):

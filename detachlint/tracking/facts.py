@@ -40,7 +40,7 @@ class Facts:
     Of the `modules` those are `inferred` of which nothing but a backward says that they are networks. What
     is `single` is one tensor, and no tuple or dict of them: a backward was called on it, or it was added up.
     The `weights` are parameters: their `data` is exchanged. `weights_in` says where in what a function takes
-    there are such.
+    there are such. The `contexts` are the calls in which a definition was proven, `proofs` their number.
     A network that is `handed_over` was given to a function out of sight for what this does to it.
     """
 
@@ -59,6 +59,7 @@ class Facts:
     objects: dict[int, None] = field(default_factory=dict)
     called_in: dict[int, set[GradMode]] = field(default_factory=dict)
     contexts: dict[int, set[int]] = field(default_factory=dict)
+    proofs: int = 0
     _candidate: dict[Lineage, bool] = field(default_factory=dict)
 
     def size(self) -> int:
@@ -74,7 +75,7 @@ class Facts:
             self.thawed,
             self.objects,
         )
-        return sum(map(len, tables)) + sum(map(len, self.contexts.values()))
+        return sum(map(len, tables)) + self.proofs
 
     def proof(self, key: int, context: int) -> Note | None:
         """What shows that a definition tracks in this call of its function: helpers have others, too.
@@ -139,7 +140,10 @@ class Facts:
                 self._prove(parent, note, seen, summand, linear, single)
             return
         self.tracking.setdefault(lineage.key, note)
-        self.contexts.setdefault(lineage.key, set()).add(lineage.context)
+        contexts = self.contexts.setdefault(lineage.key, set())
+        if lineage.context not in contexts:
+            contexts.add(lineage.context)
+            self.proofs += 1
         if single:
             self.single[lineage.key] = None
         whole = self._whole(lineage)

@@ -98,8 +98,10 @@ def is_of_other_framework(name: str) -> bool:
     return name.partition(".")[0] in _OTHER_FRAMEWORKS
 
 
-def is_for_other_framework(tree: ast.Module) -> bool:
+def is_for_other_framework(source: str, tree: ast.Module) -> bool:
     """Whether a program imports such a framework, and neither torch nor what stands on it."""
+    if not any(name in source for name in _OTHER_FRAMEWORKS):  # most files: no need to look at each node
+        return False
     names = {name.partition(".")[0] for part in ast.walk(tree) for name in _imported(part)}
     return bool(names & _OTHER_FRAMEWORKS) and not any("torch" in name or name in _ON_TORCH for name in names)
 
