@@ -86,6 +86,7 @@ class ClassDefinition:
     is_module: bool = False
     is_dataclass: bool = False
     is_namedtuple: bool = False
+    _of_forward: frozenset[str] | None = None
 
     @property
     def name(self) -> str:
@@ -115,9 +116,61 @@ class ClassDefinition:
                 return klass.methods[name]
         return None
 
+    @property
+    def of_forward(self) -> frozenset[str]:
+        """The methods that a module's `forward` is made of; looked at when something is first kept there."""
+        if self._of_forward is None:
+            self._of_forward = frozenset(_of_forward(self))
+        return self._of_forward
+
     def libraries(self) -> list[str]:
         """The library classes that it inherits from, also through the project's own classes."""
         return [name for klass in self.lineage() for name in klass.library_bases]
+
+
+def _of_forward(owner: ClassDefinition) -> set[str]:
+    """The methods of a module that its `forward` is made of: itself, and what it calls on `self`.
+
+    All of them, where it chooses one by its name, or where a plain module has none and nothing in it trains.
+    """
+    everything = {name for klass in owner.lineage() for name in klass.methods}
+    if owner.method("forward") is None and not owner.bases and not _trains(owner):
+        return everything
+    found = {"forward", "__call__"}
+    waiting = list(found)
+    while waiting:
+        method = owner.method(waiting.pop())
+        for part in ast.walk(method.node) if method is not None else ():
+            if not isinstance(part, ast.Call):
+                continue
+            if _chooses_method(part):
+                return everything
+            name = _method_of_self(part)
+            if name is not None and name not in found:
+                found.add(name)
+                waiting.append(name)
+    return found
+
+
+def _trains(owner: ClassDefinition) -> bool:
+    words = ("backward", "step", "zero_grad")
+    nodes = (part for klass in owner.lineage() for part in ast.walk(klass.node))
+    return any(isinstance(part, ast.Attribute) and part.attr in words for part in nodes)
+
+
+def _method_of_self(call: ast.Call) -> str | None:
+    function = call.func
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+        return function.attr if function.value.id == "self" else None
+    return None
+
+
+def _chooses_method(call: ast.Call) -> bool:
+    """`getattr(self, "_" + mode)`"""
+    if not isinstance(call.func, ast.Name) or call.func.id != "getattr" or len(call.args) != 2:
+        return False
+    on, name = call.args
+    return isinstance(on, ast.Name) and on.id == "self" and not isinstance(name, ast.Constant)
 
 
 def is_abstract(node: FunctionNode) -> bool:

@@ -13,8 +13,7 @@ from dataclasses import replace
 
 from detachlint.tracking import containers, inplace, passages, tracked
 from detachlint.tracking.analysis import Frame
-from detachlint.tracking.definitions import ClassDefinition
-from detachlint.tracking.fates import Keep, Use, ancestors, is_spent
+from detachlint.tracking.fates import NODES, Keep, Use, ancestors, is_spent
 from detachlint.tracking.places import OUTSIDE, PARAMETERS, Place
 from detachlint.tracking.selection import detachable
 from detachlint.tracking.values import (
@@ -130,16 +129,13 @@ def _is_piece(frame: Frame, lineage: Lineage | None, born: int) -> bool:
             whole = True
             continue
         kind, *rest = frame.analysis.keys.thing(current.key) if current.key >= 0 else (None,)
-        if kind in _NODES and (rest[0] in inside or rest[0] not in here):
+        if kind in NODES and (rest[0] in inside or rest[0] not in here):
             return False
-        if kind in _NODES:
+        if kind in NODES:
             whole = True
             continue
         stack.extend(current.parents)
     return whole
-
-
-_NODES = ("call", "operation", "hook")
 
 
 def _is_chained(frame: Frame, lineage: Lineage | None) -> bool:
@@ -194,55 +190,10 @@ def _is_local_to_forward(frame: Frame, born: int) -> bool:
         owner = definition.owner if definition is not None else None
         if owner is not None and owner.is_module and born >= current.entry_depth:
             assert definition is not None
-            if definition.name in _of_forward(owner):
+            if definition.name in owner.of_forward:
                 return True
         current = current.caller
     return False
-
-
-def _of_forward(owner: ClassDefinition) -> set[str]:
-    """The methods of a module that its `forward` is made of: itself, and what it calls on `self`.
-
-    All of them, where it chooses one by its name, or where a plain module has none and nothing in it trains.
-    """
-    everything = {name for klass in owner.lineage() for name in klass.methods}
-    if owner.method("forward") is None and not owner.bases and not _trains(owner):
-        return everything
-    found = {"forward", "__call__"}
-    waiting = list(found)
-    while waiting:
-        method = owner.method(waiting.pop())
-        for part in ast.walk(method.node) if method is not None else ():
-            if not isinstance(part, ast.Call):
-                continue
-            if _chooses_method(part):
-                return everything
-            name = _method_of_self(part)
-            if name is not None and name not in found:
-                found.add(name)
-                waiting.append(name)
-    return found
-
-
-def _trains(owner: ClassDefinition) -> bool:
-    words = ("backward", "step", "zero_grad")
-    nodes = (part for klass in owner.lineage() for part in ast.walk(klass.node))
-    return any(isinstance(part, ast.Attribute) and part.attr in words for part in nodes)
-
-
-def _method_of_self(call: ast.Call) -> str | None:
-    function = call.func
-    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
-        return function.attr if function.value.id == "self" else None
-    return None
-
-
-def _chooses_method(call: ast.Call) -> bool:
-    """`getattr(self, "_" + mode)`"""
-    if not isinstance(call.func, ast.Name) or call.func.id != "getattr" or len(call.args) != 2:
-        return False
-    on, name = call.args
-    return isinstance(on, ast.Name) and on.id == "self" and not isinstance(name, ast.Constant)
 
 
 def _is_gathered(frame: Frame, born: int) -> bool:
