@@ -16,7 +16,7 @@ from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition,
 from detachlint.tracking.environment import State, Switch
 from detachlint.tracking.events import Event, Note
 from detachlint.tracking.facts import Facts
-from detachlint.tracking.fates import Fates
+from detachlint.tracking.fates import Fates, ancestors
 from detachlint.tracking.places import OUTSIDE, PARAMETERS, Keys, Place
 from detachlint.tracking.values import (
     Doubt,
@@ -289,16 +289,7 @@ class Frame:
             self.analysis.undecided[definition] = None
 
     def _is_made_here(self, lineage: Lineage | None) -> bool:
-        stack, seen = [lineage], set[Lineage]()
-        while stack:
-            current = stack.pop()
-            if current is None or current in seen:
-                continue
-            seen.add(current)
-            if current.call is not None or self._is_element(current):
-                return True
-            stack.extend(current.parents)
-        return False
+        return any(each.call is not None or self._is_element(each) for each in ancestors(lineage))
 
     def _is_element(self, lineage: Lineage) -> bool:
         if lineage.key < 0:

@@ -19,9 +19,9 @@ from pathlib import Path
 from detachlint.tracking.callers import is_test
 from detachlint.tracking.definitions import SourceModule
 from detachlint.tracking.events import Event
+from detachlint.tracking.modes import is_no_grad
 from detachlint.tracking.project import Project
 
-_SWITCHES = frozenset({"no_grad", "inference_mode"})
 # Called by others than by their name.
 _UNNAMED = frozenset({"forward", "__call__", "__init__", "main"})
 _DEEPEST = 4
@@ -104,12 +104,9 @@ def _word(node: ast.AST) -> str | None:
 
 def _switches_off(node: ast.expr) -> bool:
     """`torch.no_grad()`, `torch.no_grad`, `torch.set_grad_enabled(False)`, under any name of the module."""
-    called = node.func if isinstance(node, ast.Call) else node
-    word = _word(called)
-    if word == "set_grad_enabled" and isinstance(node, ast.Call) and len(node.args) == 1:
-        return isinstance(node.args[0], ast.Constant) and node.args[0].value is False
-    return word in _SWITCHES and not (isinstance(node, ast.Call) and _is_false(node))
-
-
-def _is_false(node: ast.Call) -> bool:
-    return any(isinstance(part, ast.Constant) and part.value is False for part in node.args)
+    says_false = isinstance(node, ast.Call) and any(
+        isinstance(part, ast.Constant) and part.value is False for part in node.args
+    )
+    if isinstance(node, ast.Call) and _word(node.func) == "set_grad_enabled":
+        return says_false and len(node.args) == 1
+    return is_no_grad(node) and not says_false

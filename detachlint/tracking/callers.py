@@ -21,7 +21,6 @@ from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition,
 from detachlint.tracking.environment import State
 from detachlint.tracking.events import Event
 from detachlint.tracking.project import Project
-from detachlint.tracking.values import Instance
 
 _MOST_FILES = 5
 _MOST_WORK = 2_400
@@ -123,7 +122,7 @@ def interpret(analysis: Analysis, callers: list[SourceModule], asked: list[Funct
                 break
             entries.interpret_alone(analysis, definition)
     for owner, method in _inherited(analysis, asked):
-        receiver = Instance((analysis.keys("self", owner.node),), owner)
+        receiver = entries.any_object(analysis, owner)
         init = owner.method("__init__")
         for definition in (method,) if init is None or init is method else (init, method):
             if analysis.work < until:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 
-from detachlint.tracking import classes, expressions, inlining, library, methods, modes, twins
+from detachlint.tracking import classes, containers, expressions, inlining, library, methods, modes, twins
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.environment import State, join_states
@@ -136,7 +136,9 @@ def arguments_of(frame: Frame, node: ast.Call) -> Arguments:
     for keyword in node.keywords:
         value = expressions.evaluate(frame, keyword.value)
         if keyword.arg is None:
-            unpacked += [value, *_stored_in(frame, value)]
+            # What was put here into something of which nothing else is known is given, too.
+            stored = Container((value.key,), "dict") if isinstance(value, Unknown) else None
+            unpacked += [value, *(containers.contents(frame, stored) if stored is not None else ())]
             continue
         keywords[keyword.arg] = value
         keyword_expressions[keyword.arg] = keyword.value
@@ -152,28 +154,8 @@ def arguments_of(frame: Frame, node: ast.Call) -> Arguments:
     )
 
 
-def _stored_in(frame: Frame, value: Value) -> list[Value]:
-    """The items that were put here into something of which nothing else is known."""
-    if not isinstance(value, Unknown):
-        return []
-    offsets = (offset for offset in frame.analysis.offsets_of(value.key) if offset[0] == "[")
-    held = (frame.get((value.key, offset)) for offset in offsets)
-    return [part for part in held if part is not None]
-
-
-def _maps(frame: Frame, node: ast.AST, name: str, arguments: Arguments) -> bool:
-    """`tree_map(lambda part: part.item(), losses)`: numbers come out."""
-    if name.startswith("builtins.") or not methods.is_map(node):
-        return False
-    functions = [value for value in arguments.values() if isinstance(value, Function)]
-    given = [methods.call_back(frame, node, [function]) for function in functions]
-    return bool(given) and all(isinstance(value, Plain) for values in given for value in values)
-
-
 def call_value(frame: Frame, node: ast.AST, callee: Value, arguments: Arguments) -> Value:
     """What calling this value gives."""
-    if isinstance(callee, Library) and _maps(frame, node, callee.name, arguments):
-        return PLAIN
     if isinstance(callee, Library):
         return library.call_library(frame, node, callee.name, arguments)
     if isinstance(callee, Function):

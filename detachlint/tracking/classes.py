@@ -17,7 +17,7 @@ from detachlint.tracking.definitions import (
     FunctionDefinition,
     FunctionNode,
 )
-from detachlint.tracking.modes import decorator_mode
+from detachlint.tracking.modes import decorator_mode, is_no_grad
 from detachlint.tracking.places import PARAMETERS, attribute
 from detachlint.tracking.values import (
     ARRAY,
@@ -85,8 +85,7 @@ def _decorate(frame: Frame, definition: FunctionDefinition) -> None:
 def _switches_off(node: FunctionNode) -> bool:
     """Whether a decorator of the project runs what it wraps with grad mode off."""
     blocks = (part for part in ast.walk(node) if isinstance(part, (ast.With, ast.AsyncWith)))
-    names = (_last_name(item.context_expr) for block in blocks for item in block.items)
-    return any(name in ("no_grad", "inference_mode") for name in names)
+    return any(is_no_grad(item.context_expr) for block in blocks for item in block.items)
 
 
 def _last_name(node: ast.expr) -> str:
@@ -350,10 +349,10 @@ def trainable(frame: Frame, instance: Instance, limit: int = 3) -> Grad:
     return found
 
 
-def held(frame: Frame, instance: Instance) -> list[Value]:
-    """What an object's attributes hold: its own, and those that methods not run for it may leave."""
+def held(frame: Frame, instance: Instance, fresh: bool = False) -> list[Value]:
+    """What an object's attributes hold: its own and, unless it is fresh, those that its methods may leave."""
     found = []
-    common = (self_site(frame, klass) for klass in instance.klass.lineage())
+    common = (self_site(frame, klass) for klass in instance.klass.lineage()) if not fresh else ()
     for base in dict.fromkeys((*instance.sites, *common)):
         for offset in frame.analysis.offsets_of(base):
             own = base in instance.sites or frame.get((instance.sites[0], offset)) is None

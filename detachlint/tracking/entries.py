@@ -77,7 +77,7 @@ def _interpret_inherited_init(analysis: Analysis, klass: ClassDefinition) -> Non
     """A class without an `__init__` of its own gets its attributes from its base's."""
     inherited = klass.method("__init__")
     if inherited is not None and inherited.owner is not klass:
-        receiver = Instance((analysis.keys("self", klass.node),), klass)
+        receiver = any_object(analysis, klass)
         interpret_alone(analysis, inherited, receiver)
 
 
@@ -95,7 +95,7 @@ def _interpret_inherited(analysis: Analysis, klass: ClassDefinition) -> None:
     for base in klass.lineage()[1:]:
         for name, method in base.methods.items():
             if name not in seen and name != "__init__" and not method.body.is_abstract:
-                interpret_alone(analysis, method, Instance((analysis.keys("self", klass.node),), klass))
+                interpret_alone(analysis, method, any_object(analysis, klass))
         seen |= set(base.methods)
 
 
@@ -141,13 +141,18 @@ def _entry_mode(analysis: Analysis, definition: FunctionDefinition) -> GradMode:
     return GradMode.OFF if modes and GradMode.ON not in modes else GradMode.ON
 
 
+def any_object(analysis: Analysis, klass: ClassDefinition) -> Instance:
+    """`self` where a method is interpreted on its own."""
+    return Instance((analysis.keys("self", klass.node),), klass)
+
+
 def _receiver(analysis: Analysis, definition: FunctionDefinition) -> Value:
     owner = definition.owner
     if owner is None or definition.kind == "staticmethod":
         return NONE
     if definition.kind == "classmethod":
         return Class(owner)
-    return Instance((analysis.keys("self", owner.node),), owner)
+    return any_object(analysis, owner)
 
 
 def _bind_unknown(frame: Frame, definition: FunctionDefinition, receiver: Value) -> None:

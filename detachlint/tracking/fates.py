@@ -165,7 +165,7 @@ def values_kept(lineage: Lineage | None) -> set[int]:
     return found
 
 
-_NODES = ("call", "operation", "hook")
+NODES = ("call", "operation", "hook")
 
 
 def outdate(lineage: Lineage, owners: frozenset[int], state: State, facts: Facts) -> set[Lineage]:
@@ -217,7 +217,7 @@ def _is_node(lineage: Lineage, keys: Keys) -> bool:
     kind, *rest = keys.thing(lineage.key)
     if kind in ("part", "element"):
         return any(parent.key >= 0 and _is_node(parent, keys) for parent in lineage.parents)
-    return kind in _NODES and LEAF not in rest
+    return kind in NODES and LEAF not in rest
 
 
 def is_spent(lineage: Lineage | None, state: State) -> bool:

@@ -78,7 +78,10 @@ def call_library(frame: Frame, node: ast.AST, name: str, arguments: Arguments) -
             kind = "object" if name.startswith("torch.optim.lr_scheduler.") else "optimizer"
             return _construct(frame, node, name, kind, False, arguments)
         if name.startswith(_OPEN_NAMESPACES):
-            return _derived(frame, node, arguments.values())
+            numbers = methods.is_map(node) and methods.are_numbers(
+                methods.call_back(frame, node, arguments.values())
+            )
+            return PLAIN if numbers else _derived(frame, node, arguments.values())
         if is_of_other_framework(name):
             escape(frame, node, arguments.values())
             return PLAIN
@@ -466,9 +469,14 @@ def module_output(
     # An output that tracks by itself says nothing of the inputs: one ingredient, whatever there are.
     own = trainable is Grad.TRACKS
     key = frame.analysis.keys("call", node)
-    arity = 1 if own else 0
     lineage = Lineage(
-        key, hanging, None, call, False, arity, tracks=own, opaque=opaque, context=frame.own_context
+        key,
+        hanging,
+        call=call,
+        arity=1 if own else 0,
+        tracks=own,
+        opaque=opaque,
+        context=frame.own_context,
     )
     if own:
         text = f"the output of `{_callee(node)}` requires grad: it is a module with trainable parameters"

@@ -571,7 +571,7 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
         _hand_over(frame, values)
     if frame.live.mode is not GradMode.ON:
         return Unknown(frame.analysis.keys("call without grad", node))
-    if mapped and all(isinstance(value, Plain) for value in mapped) and is_map(node):
+    if is_map(node) and are_numbers(mapped):
         return PLAIN
     leaves = [leaf for value in values for leaf in expressions.flatten(frame, value)]
     hanging = tuple(lineage for lineage in map(lineage_of, leaves) if lineage is not None)
@@ -582,7 +582,8 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
     # `loss_of(batch, is_meta=True)`: a flag is nothing that a result could be made of.
     made_of = sum(not isinstance(value, Plain) or value.constant is ... for value in values)
     arity = 0 if scales else max(made_of, min(len(values), 1))
-    lineage = Lineage(key, hanging, None, origin, False, arity, opaque=not scales, context=frame.own_context)
+    context = frame.own_context
+    lineage = Lineage(key, hanging, call=origin, arity=arity, opaque=not scales, context=context)
     facts = frame.analysis.facts
     for offset in frame.analysis.offsets_of(key):
         frame.live.cells.pop((key, offset), None)
@@ -623,15 +624,17 @@ def _hand_over(frame: Frame, values: list[Value]) -> None:
 
 
 def call_back(frame: Frame, node: ast.AST, values: list[Value]) -> list[Value]:
-    """Functions handed to code out of sight are called by it: a closure given to `optimizer.step`.
-
-    What they give.
-    """
+    """What functions give that are handed to code out of sight, which calls them: to `optimizer.step`."""
     found = []
     for value in values:
         if isinstance(value, Function) and frame.state is not None:
             found.append(inlining.call_function(frame, node, value, Arguments(spread=True)))
     return found
+
+
+def are_numbers(given: list[Value]) -> bool:
+    """Whether these are some, and all of them no tensors."""
+    return bool(given) and all(isinstance(value, Plain) for value in given)
 
 
 def is_map(node: ast.AST) -> bool:

@@ -10,6 +10,8 @@ statement, the decorator on an `async def` or on a class. A new thread begins wi
 
 from __future__ import annotations
 
+import ast
+
 from detachlint.tracking.values import GradMode, Library, ManagedBlock, ModeSwitch, Plain, Value
 
 _RESULTS = {"grad-off": GradMode.OFF, "grad-on": GradMode.ON, "grad-never": GradMode.INFERENCE}
@@ -25,6 +27,13 @@ def switch_of(result: object, argument: Value | None) -> ModeSwitch | None:
         return ModeSwitch(GradMode.ON)
     mode = _RESULTS.get(result) if isinstance(result, str) else None
     return None if mode is None else ModeSwitch(mode)
+
+
+def is_no_grad(node: ast.expr) -> bool:
+    """`torch.no_grad()` and its like by their words, called or not, where no value is at hand."""
+    called = node.func if isinstance(node, ast.Call) else node
+    word = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", None)
+    return word in ("no_grad", "inference_mode")
 
 
 def entered(before: GradMode, mode: GradMode | None) -> GradMode:

@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from detachlint.tracking.analysis import Analysis, Frame
 from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition
 from detachlint.tracking.events import Event, Note, notes_of
+from detachlint.tracking.modes import is_no_grad
 from detachlint.tracking.selection import detachable
 from detachlint.tracking.terms import own_nodes
 from detachlint.tracking.values import GradMode, Tensor, Value, origin_of, tracks
-
-_CUTS = frozenset({"no_grad", "inference_mode"})
 
 
 def returned(frame: Frame, definition: FunctionDefinition, value: Value, node: ast.AST) -> None:
@@ -84,11 +83,7 @@ def _is_cut(method: FunctionDefinition) -> bool:
     inside = {
         inner
         for part in own_nodes(method.node)
-        if isinstance(part, ast.With) and any(_switches_off(item.context_expr) for item in part.items)
+        if isinstance(part, ast.With) and any(is_no_grad(item.context_expr) for item in part.items)
         for inner in ast.walk(part)
     }
     return bool(returns) and all(part in inside for part in returns)
-
-
-def _switches_off(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and getattr(node.func, "attr", "") in _CUTS

@@ -64,14 +64,10 @@ def library_call(
 
 def _copied(frame: Frame, value: Value) -> Value:
     """What copying a value copies: of an object its attributes, unless it says otherwise."""
-    if not isinstance(value, Instance) or value.klass.method("__deepcopy__") is not None:
-        return value
-    if any(frame.born(site) == OUTSIDE for site in value.sites):
-        return Tuple(tuple(classes.held(frame, value)))
-    # It was made in sight: what other methods may leave on such an object, none has left on this one yet.
-    places = [(site, offset) for site in value.sites for offset in frame.analysis.offsets_of(site)]
-    held = [frame.get(place) for place in places if place[1][0] == "."]
-    return Tuple(tuple(part for part in held if part is not None))
+    if isinstance(value, Instance) and value.klass.method("__deepcopy__") is None:
+        fresh = all(frame.born(site) != OUTSIDE for site in value.sites)
+        return Tuple(tuple(classes.held(frame, value, fresh)))
+    return value
 
 
 def _refused_leaf(frame: Frame, value: Value, call: Call) -> Value | None:
