@@ -94,7 +94,7 @@ def _incoming(value: Value, new: Value) -> Value:
 def _together(frame: Frame, node: ast.AST, old: Value, new: Value) -> Value:
     if not isinstance(old, (Tensor, Unknown)):
         return new
-    return expressions.still_beside(expressions.derive(frame, node, [new, old], summed=True), [new, old])
+    return expressions.derive(frame, node, [new, old], summed=True)
 
 
 def _load(frame: Frame, target: ast.expr) -> Value:
@@ -144,8 +144,7 @@ def rebound(frame: Frame, node: ast.stmt, target: ast.expr, value: Value, writte
         alone = is_only_stored(frame, written)
         stands, incoming = (blend, incoming) if alone else (node, [written])
     kept = keeping.accumulated(frame, stands, target, leaf, incoming[0], place, how)
-    made = expressions.derive(frame, node, [kept, value], summed=how == "add")
-    return expressions.still_beside(made, [kept, value])
+    return expressions.derive(frame, node, [kept, value], summed=how == "add")
 
 
 def computed(frame: Frame, written: ast.expr | None) -> ast.expr | None:

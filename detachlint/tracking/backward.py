@@ -64,6 +64,7 @@ def _settle(frame: Frame, value: Value) -> None:
     if not isinstance(value, Tensor):
         return
     made_of = set(ancestors(value.lineage))
+    frame.analysis.facts.show_parts(made_of)
     for place, held in list(frame.live.cells.items()):
         if isinstance(held, Tensor) and Doubt.PART in held.doubt and held.lineage in made_of:
             frame.live.cells[place] = replace(held, doubt=Doubt.NONE)

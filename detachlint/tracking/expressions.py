@@ -115,6 +115,8 @@ def derive(
         proven = frame.analysis.facts.proof(key, frame.own_context)
         if proven is not None:
             return Tensor(Grad.TRACKS, Origin(proven.path, proven.node, proven.text), lineage)
+    if not any(Doubt.PART not in doubt_of(operand) for operand in operands if tracks(operand)):
+        doubt |= doubt_of(strongest) & Doubt.PART
     # Under no_grad a view of a leaf has no graph of its own, as the leaf has none.
     leaf = not frame.grad_on and isinstance(strongest, Tensor) and strongest.leaf
     return Tensor(grad, origin_of(strongest), lineage, leaf, doubt)
@@ -123,8 +125,7 @@ def derive(
 def part_of_tensor(frame: Frame, node: ast.AST, base: Tensor, *more: Value) -> Value:
     """An item or attribute of a tensor, or of an output that may be a tuple: then this may be one as well."""
     doubt = Doubt.STRUCTURE if base.doubt & ~(Doubt.SEVERAL | Doubt.PACKED) else Doubt.NONE
-    # A part of what may be a list of numbers may be a number.
-    return derive(frame, node, [base, *more], view=True, doubt=doubt | (base.doubt & Doubt.PART))
+    return derive(frame, node, [base, *more], view=True, doubt=doubt)
 
 
 def flatten(frame: Frame, value: Value, limit: int = 4) -> list[Value]:
@@ -203,8 +204,8 @@ def item_of(frame: Frame, base: Value, index: Value, node: ast.AST) -> Value:
         item = _item_of_row(base, index) if base.rows else None
         if item is not None:
             return item
-        if _is_beside(base, index):
-            return _beside(frame, base, index)
+        if _is_in_output(base, index, taken_apart=not _is_read(node)):
+            return _part_of_output(frame, base, index)
         part = part_of_tensor(frame, node, base, *_tensors(index))
         first = Doubt.PACKED in base.doubt and isinstance(index, Plain) and index.constant == 0
         return doubted(part, Doubt.PACKED) if first else part
@@ -231,23 +232,29 @@ def _item_of_row(base: Tensor, index: Value) -> Value | None:
     return join_all(row.items[position] for row in base.rows if -len(row.items) <= position < len(row.items))
 
 
-def _is_beside(base: Tensor, index: Value) -> bool:
-    """Whether an item beside the first, or one with a name, is asked for, of an output of unseen code."""
+def _is_read(node: ast.AST) -> bool:
+    return isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)
+
+
+def _is_in_output(base: Tensor, index: Value, taken_apart: bool) -> bool:
+    """Whether an item is asked for that has a name of its own, of an output of unseen code.
+
+    One that is asked for by its number is one of many alike, as often as not.
+    """
     if Doubt.STRUCTURE not in base.doubt or not isinstance(index, Plain):
         return False
     opaque = Doubt.PATH in base.doubt or base.lineage is None or base.lineage.opaque
-    return opaque and (
-        isinstance(index.constant, str) or (type(index.constant) is int and index.constant != 0)
-    )
+    return opaque and (isinstance(index.constant, str) or (type(index.constant) is int and taken_apart))
 
 
-def _beside(frame: Frame, base: Tensor, index: Value) -> Value:
-    """`accuracy` of `loss, accuracy = net(x)`: whether it is a tensor shows when it is used as one."""
+def _part_of_output(frame: Frame, base: Tensor, index: Value) -> Value:
+    """`accuracy` of `loss, accuracy = net(x)`: that it tracks shows when a loss is made of it."""
     if base.lineage is None:
         return replace(base, doubt=base.doubt | Doubt.PART)
     key = frame.analysis.keys("part", base.lineage.key, f"[{_constant_of(index)!r}]")
     lineage = Lineage(key, (base.lineage,), context=base.lineage.context)
-    return replace(base, lineage=lineage, doubt=base.doubt | Doubt.PART)
+    shown = key in frame.analysis.facts.shown
+    return replace(base, lineage=lineage, doubt=base.doubt if shown else base.doubt | Doubt.PART)
 
 
 def _is_single(index: Value) -> bool:
@@ -307,18 +314,10 @@ def operate(frame: Frame, node: ast.AST, left: Value, right: Value, op: ast.oper
         return frame.analysis.unknown(frame.analysis.keys("operation", node))
     operands = [v for v in (left, right) if isinstance(v, (Tensor, Unknown, Object))]
     value = derive(frame, node, operands, summed=isinstance(op, (ast.Add, ast.Sub)))
-    value = still_beside(value, operands)
     if isinstance(op, ast.Pow):
         return objectives.measured(frame, node, bent(frame, node, value))
     if isinstance(node, ast.BinOp) and isinstance(op, (ast.Mult, ast.MatMult)):
         return weights.weighed(frame, node, node.left, node.right, value)
-    return value
-
-
-def still_beside(value: Value, operands: Many[Value]) -> Value:
-    """A sum of numbers that stand beside a loss may be a number, too."""
-    if all(Doubt.PART in doubt_of(operand) for operand in operands if tracks(operand)):
-        return doubted(value, Doubt.PART)
     return value
 
 

@@ -16,7 +16,7 @@ What follows for the ingredients of a proven value is a matter of care:
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass, field
 
 from detachlint.tracking.events import Note
@@ -41,6 +41,7 @@ class Facts:
     is `single` is one tensor, and no tuple or dict of them: a backward was called on it, or it was added up.
     The `weights` are parameters: their `data` is exchanged. `weights_in` says where in what a function takes
     there are such. The `contexts` are the calls in which a definition was proven, `proofs` their number.
+    What is `shown` stands in an output of unseen code, and a loss is made of it.
     A network that is `handed_over` was given to a function out of sight for what this does to it.
     """
 
@@ -58,6 +59,7 @@ class Facts:
     thawed: dict[int, None] = field(default_factory=dict)
     objects: dict[int, None] = field(default_factory=dict)
     called_in: dict[int, set[GradMode]] = field(default_factory=dict)
+    shown: dict[int, None] = field(default_factory=dict)
     contexts: dict[int, set[int]] = field(default_factory=dict)
     proofs: int = 0
     _candidate: dict[Lineage, bool] = field(default_factory=dict)
@@ -74,6 +76,7 @@ class Facts:
             self.frozen,
             self.thawed,
             self.objects,
+            self.shown,
         )
         return sum(map(len, tables)) + self.proofs
 
@@ -97,6 +100,12 @@ class Facts:
             assert isinstance(outside_one, int) and isinstance(outside_other, int)
             one, other = outside_one, outside_other
         return True
+
+    def show_parts(self, made_of: Iterable[Lineage]) -> None:
+        """A loss is made of these, or is one: parts of outputs among them are tensors that require grad."""
+        for lineage in made_of:
+            if lineage.key >= 0 and self.keys.thing(lineage.key)[0] == "part":
+                self.shown.setdefault(lineage.key)
 
     def only_without_grad(self) -> int:
         """How many functions are, as far as is known, called with grad mode off only."""

@@ -125,9 +125,12 @@ class Fates:
         """Whether a kept value is one that is cut in place later."""
         return lineage is not None and lineage.key in self.cut
 
-    def settle(self, state: State, depth: int) -> None:
-        """At the end of an iteration of the loop at `depth`, or of a call: see what was spent meanwhile."""
-        for keep in self.keeps:
+    def settle(self, state: State, depth: int, since: int = 0) -> None:
+        """At the end of an iteration of the loop at `depth`, or of a call: see what was spent meanwhile.
+
+        Of the keeps those count that came `since`: a call of before had a loop, and a container, of its own.
+        """
+        for keep in self.keeps[since:]:
             if keep.depth < depth or keep.born >= depth:
                 continue
             held = state.cells.get(keep.place)

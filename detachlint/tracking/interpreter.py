@@ -245,6 +245,7 @@ def _loop(
     renewed: list[Place] = []
     end: State | None = None
     loop, trained = Loop(), frame.analysis.training_calls
+    kept_before = len(frame.analysis.fates.keeps)
     for _ in range(_MAX_ROUNDS):
         frame.state = head.copy()
         loop = Loop(head.mode, node, trained)
@@ -259,7 +260,7 @@ def _loop(
         for state in loop.continues:
             end = join_states(end, state)
         if end is not None:
-            frame.analysis.fates.settle(end, frame.depth)
+            frame.analysis.fates.settle(end, frame.depth, kept_before)
             renewed = carrying.renewed(entry, end)
             carrying.hand_on(frame, node, head, end)
         frame.depth -= 1

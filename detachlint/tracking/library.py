@@ -18,6 +18,7 @@ from detachlint.tracking import (
     copies,
     expressions,
     feeding,
+    hints,
     inplace,
     methods,
     modes,
@@ -443,9 +444,8 @@ def gives_one_tensor(frame: Frame, module: Value) -> bool:
 def _passes_gradients(module: Module) -> bool:
     """Whether what goes into a module surely gets its gradient: into torch's own, made of torch's own."""
     inner = module.child
-    return module.name.startswith("torch.nn.") and (
-        inner is None or (isinstance(inner, Module) and _passes_gradients(inner))
-    )
+    known = module.name.startswith("torch.nn.") and module.name != hints.ANY_MODULE
+    return known and (inner is None or (isinstance(inner, Module) and _passes_gradients(inner)))
 
 
 def module_output(

@@ -123,7 +123,6 @@ def _tensor_method(frame: Frame, node: ast.AST, receiver: Tensor, name: str, arg
         return expressions.part_of_tensor(frame, node, receiver)
     if receiver.doubt:
         targets.settle_doubt(frame, node, receiver)
-        receiver = replace(receiver, doubt=receiver.doubt & ~Doubt.PART)
     return library.apply(frame, node, f"{_TENSOR}.{name}", call, receiver, arguments)
 
 

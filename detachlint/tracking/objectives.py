@@ -20,12 +20,12 @@ from detachlint.tracking import teachers, weights
 from detachlint.tracking.analysis import Analysis, Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.events import Event, Note, notes_of
-from detachlint.tracking.fates import Candidate, Use
+from detachlint.tracking.fates import Candidate, Use, ancestors
 from detachlint.tracking.makers import makers
 from detachlint.tracking.places import Place
 from detachlint.tracking.selection import detachable
 from detachlint.tracking.terms import Term, scope_of, terms
-from detachlint.tracking.values import Tensor, Value, origin_of, placed, tracks
+from detachlint.tracking.values import PLAIN, Tensor, Value, lineage_of, origin_of, placed, tracks
 
 _BOOTSTRAP = "the same network makes the prediction: a backward changes the target, too"
 _DISTANCES = frozenset({"pow", "square", "abs"})
@@ -52,6 +52,7 @@ def compared(
     if not isinstance(value, Tensor) or not tracks(value) or not frame.grad_on:
         return value
     frame.analysis.compared.add(node)
+    frame.analysis.facts.show_parts(ancestors(lineage_of(arguments.get(0, "input") or PLAIN)))
     first = _written(arguments, (0, "input"))
     second = _written(arguments, target)
     if first is None or second is None:

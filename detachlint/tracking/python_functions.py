@@ -163,7 +163,7 @@ def _combined(frame: Frame, node: ast.AST, leaves: list[Value]) -> Value:
     carriers = [leaf for leaf in leaves if isinstance(leaf, (Tensor, Unknown))]
     if not carriers:
         return PLAIN
-    return expressions.still_beside(expressions.derive(frame, node, carriers, summed=True), carriers)
+    return expressions.derive(frame, node, carriers, summed=True)
 
 
 def _getattr(frame: Frame, node: ast.AST, arguments: Arguments) -> Value:

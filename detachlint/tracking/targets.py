@@ -317,7 +317,7 @@ def settle_doubt(frame: Frame, node: ast.AST, value: Tensor) -> None:
         return
     place = place_of(frame, node.func.value)
     if place is not None and frame.live.cells.get(place) is value:
-        frame.live.cells[place] = replace(value, doubt=Doubt.NONE)
+        frame.live.cells[place] = replace(value, doubt=value.doubt & Doubt.PART)
 
 
 def delete(frame: Frame, target: ast.expr) -> None:

@@ -43,7 +43,7 @@ class Doubt(enum.IntFlag):
     STRUCTURE = 1  # an output, or a part of one, of code that cannot be seen: a tuple or dict, it may be
     PATH = 2  # on another path it is a number, None or a collection
     SEVERAL = 4  # it is a tuple of tensors
-    PART = 8  # what stands beside the first item of an output of unknown structure: a number, as often as not
+    PART = 8  # an item of an output of unknown structure, a number or index as often as not, or made of such
     PACKED = 16  # it is a packed sequence, a tuple whose `data` is the tensor itself, graph and all
 
 

@@ -11,8 +11,9 @@ from detachlint.tracking import callers, forgetting, twins
 from detachlint.tracking.analysis import Analysis
 from detachlint.tracking.definitions import FunctionDefinition, SourceModule
 from detachlint.tracking.events import Event, EventKind, Note, notes_of
-from detachlint.tracking.fates import Candidate, Fates, Keep, Use, is_wasted, values_kept
-from detachlint.tracking.places import Place
+from detachlint.tracking.fates import Candidate, Fates, Keep, Use, ancestors, is_wasted, values_kept
+from detachlint.tracking.places import OUTSIDE, Place
+from detachlint.tracking.values import Lineage
 
 _Where: TypeAlias = "tuple[str, int, int]"
 
@@ -70,7 +71,7 @@ def _keeps(analysis: Analysis, path: str) -> list[Event]:
             continue
         if not _chains(analysis, keep) and not _is_wrong(keep, uses, judged_elsewhere):
             continue
-        if keep.how in ("collect", "store") and _is_held_anyway(analysis, keep):
+        if keep.how in ("collect", "store", "add") and _is_held_anyway(analysis, keep):
             continue
         event = _event(keep, uses.get(keep.place, {}))
         known = reported.get(_where(keep))
@@ -87,11 +88,20 @@ def _is_wrong(
 
 
 def _is_held_anyway(analysis: Analysis, keep: Keep) -> bool:
-    """Whether another place that lives as long holds the very same value for a backward."""
-    uses, own = analysis.fates.uses, values_kept(keep.lineage)
-    others = (other for other in analysis.fates.keeps if other.name == keep.name and other.born <= keep.born)
-    needed = (other for other in others if Use.DIFFERENTIATED in uses.get(other.place, {}))
-    return bool(keep.name) and any(values_kept(other.lineage) == own for other in needed)
+    """Whether another place that lives as long holds the very same value, or its graph, for a backward."""
+    uses = analysis.fates.uses
+    others = (other for other in analysis.fates.keeps if other.born <= keep.born)
+    needed = [other for other in others if Use.DIFFERENTIATED in uses.get(other.place, {})]
+    own = values_kept(keep.lineage)
+    if keep.name and any(o.name == keep.name and values_kept(o.lineage) == own for o in needed):
+        return True
+    made = _outputs_in(keep) if not keep.spent and keep.born != OUTSIDE else frozenset()
+    return bool(made) and any(made <= _outputs_in(other) for other in needed)
+
+
+def _outputs_in(keep: Keep) -> frozenset[Lineage]:
+    """The outputs of networks that a kept value was computed from."""
+    return frozenset(ancestor for ancestor in ancestors(keep.lineage) if ancestor.call is not None)
 
 
 def _is_needed(analysis: Analysis, keep: Keep) -> bool:

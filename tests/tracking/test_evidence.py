@@ -233,12 +233,26 @@ def f(model: nn.Module, loader, criterion):
         loss.backward()
         items.numpy()
         loss.numpy()  #! numpy
-=== output and hidden state from one call
+=== output and hidden state from one call, both in the loss
 def f(model, loader, criterion):
     for a, b in loader:
         out, hidden = model(a)
-        criterion(out, b).backward()
+        (criterion(out, b) + hidden.norm()).backward()
         hidden.numpy()  #! numpy
+=== nothing is said of what stands beside the output: token numbers, as often as not
+def f(model: nn.Module, loader):
+    for a, b in loader:
+        out, tokens = model(a)
+        F.cross_entropy(out, b).backward()
+        tokens.cpu().numpy()
+        out.cpu().numpy()  #! numpy
+=== nor of the first item, where the loss is made of the second
+def f(model: nn.Module, loader):
+    for a in loader:
+        sampled, log_probs = model(a)
+        words = sampled.cpu().numpy()
+        (-log_probs.mean()).backward()
+        log_probs.numpy()  #! numpy
 === closure for the optimizer
 def f(model, a, b, optimizer, criterion):
     def closure():

@@ -164,6 +164,7 @@ def predict(model: nn.Module, loader):
 def shown(model: nn.Module, images, camera):
     _, boxes = model(images)
     drawn = boxes[0].render(camera, images)
+    (images * boxes[0]).sum().backward()
     return np.asarray(drawn), np.asarray(boxes[0])  #! numpy
 === a setting among the items of an output
 def steps(model: nn.Module, images):
@@ -684,6 +685,7 @@ class Agent:
         self.actor = actor
     def act(self, row):
         policy, value = self.actor(row)
+        value.pow(2).mean().backward()
         value.numpy()  #! numpy
         return policy.sample().cpu().numpy()
 === a class says itself what adding to it does
@@ -835,7 +837,7 @@ def f(loader):
         share += right
         share += 100 * right
     print(total, share)
-=== what stands beside it is a tensor where it is used as one
+=== what stands beside it may be made of numbers, though it is a tensor
 def f(loader):
     model = helper()
     torch.optim.SGD(model.parameters(), lr=0.1)
@@ -844,6 +846,17 @@ def f(loader):
         loss, shown = model(a, b)
         loss.backward()
         print(shown.mean().item())
+        kept.append(shown)
+    print(len(kept))
+=== it tracks where a loss is made of it
+def f(loader):
+    model = helper()
+    torch.optim.SGD(model.parameters(), lr=0.1)
+    kept = []
+    for a, b in loader:
+        base, shown = model(a, b)
+        loss = base + 0.1 * shown
+        loss.backward()
         kept.append(shown)  #! collect
     print(len(kept))
 === the loss may stand second
@@ -970,6 +983,55 @@ for _ in range(3):
     kept.append(loss)
     loss.numpy()
 print(len(kept))
+=== of one output only, each piece worked on a little
+def boxes(maps):
+    found = []
+    for grid in maps:
+        centre = grid.sigmoid()[..., :2] * 2 - 0.5
+        found.append(centre.view(1, -1))
+    return torch.cat(found, dim=1)
+def detect(model: nn.Module, images):
+    for image in images:
+        print([box[0].item() for box in boxes(model(image))])
+=== a sum over the columns of what was there before
+def margin(labels):
+    far = net(x)
+    total = torch.tensor(0.0)
+    for row in range(len(labels)):
+        total += (far[row, labels[row]] - 0.5).abs()
+    loss = F.cross_entropy(far, labels)
+    loss.backward()
+    print(total.item())
+=== a network that runs in each turn makes as many graphs
+def margin(rows, labels):
+    total = torch.tensor(0.0)
+    for row, label in zip(rows, labels):
+        total += (net(row)[label] - 0.5).abs()  #! add
+    print(total.item())
+=== what is recorded hangs on graphs that wait for the backward anyway
+def losses(model: nn.Module, batch, attacks):
+    logs, parts = [], []
+    for attack in attacks:
+        out = model(attack(batch))
+        parts.append(out.pow(2).mean())
+        logs.append(out.abs().mean())
+    return torch.stack(parts).sum(), logs
+def train(model: nn.Module, batches, attacks):
+    for batch in batches:
+        loss, logs = losses(model, batch, attacks)
+        loss.backward()
+        print([each.item() for each in logs])
+=== it is recorded for longer than the graphs wait
+def train(model: nn.Module, batches, attacks):
+    logs = []
+    for batch in batches:
+        parts = []
+        for attack in attacks:
+            out = model(attack(batch))
+            parts.append(out.pow(2).mean())
+            logs.append(out.abs().mean())  #! collect
+        torch.stack(parts).sum().backward()
+    print([each.item() for each in logs])
 """)
 
 

@@ -33,7 +33,7 @@ def put(kept: str, extra: str = "None") -> tuple[list[str], str | None]:
         ("0 if step else 2 * loss", "None", ["loss"]),
         ("(step, loss)", "None", ["loss"]),
         ("out", "out.mean()", ["out"]),
-        ("out[0]", "out[0] - target", ["out[0]"]),
+        ("out[:2]", "out[:2] - target", ["out[:2]"]),
         ("loss.cpu()", "None", ["loss"]),
     ],
 )
@@ -45,7 +45,7 @@ def test_a_tensor_is_detached(kept, extra, detached):
     ("kept", "extra", "said"),
     [
         ("out", "None", "nothing here shows that `out` is a tensor, and no tuple or dict of them"),
-        ("out[0]", "None", "nothing here shows that `out[0]` is a tensor, and no tuple or dict of them"),
+        ("out[:2]", "None", "nothing here shows that `out[:2]` is a tensor, and no tuple or dict of them"),
         ("extra", "loss if step else 0", "`extra` may be something else than a tensor on another path"),
         ("extra", "loss if step else None", "`extra` may be something else than a tensor on another path"),
     ],
