@@ -63,8 +63,7 @@ def _settle(frame: Frame, value: Value) -> None:
     """What is backpropagated is a tensor, and so is what it was made of: `_, loss = net(x, y)`."""
     if not isinstance(value, Tensor):
         return
-    made_of = set(ancestors(value.lineage))
-    frame.analysis.facts.show_parts(made_of)
+    made_of = frame.analysis.facts.show_parts(value.lineage)
     for place, held in list(frame.live.cells.items()):
         if isinstance(held, Tensor) and Doubt.PART in held.doubt and held.lineage in made_of:
             frame.live.cells[place] = replace(held, doubt=Doubt.NONE)

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from detachlint.tracking import hints, targets
 from detachlint.tracking.analysis import Frame
+from detachlint.tracking.environment import ModeIf
 from detachlint.tracking.values import (
     CLEAR,
     NONE,
@@ -97,9 +98,10 @@ def narrow(frame: Frame, test: ast.expr, outcome: bool) -> None:
             for part in test.values:
                 narrow(frame, part, outcome)
         return
-    key = key_of(frame, test) if frame.live.splits else None
+    key = key_of(frame, test) if frame.live.splits or frame.live.mode_if else None
     if key is not None:
         frame.live.assume(key[0], outcome is key[1])
+        _narrow_mode(frame, key[0], outcome is key[1])
     if isinstance(test, ast.Call):
         _narrow_call(frame, test, outcome)
     elif isinstance(test, ast.Attribute) and test.attr == "requires_grad" and not outcome:
@@ -107,6 +109,33 @@ def narrow(frame: Frame, test: ast.expr, outcome: bool) -> None:
     elif isinstance(test, ast.Compare):
         _narrow_none(frame, test, outcome)
         _narrow_type(frame, test, outcome)
+
+
+def mode_if(frame: Frame, node: ast.expr) -> ModeIf | None:
+    """The condition of `torch.set_grad_enabled(phase == "train")`, without which grad mode is off."""
+    if not isinstance(node, ast.Call) or len(node.args) != 1 or frame.live.mode is not GradMode.ON:
+        return None
+    key = key_of(frame, node.args[0])
+    return ModeIf(frame.scope, *key) if key is not None else None
+
+
+def _narrow_mode(frame: Frame, condition: str, holds: bool) -> None:
+    """`if phase == "val"` where grad mode is on if `phase == "train"`: it is off there."""
+    known = frame.live.mode_if
+    if known is None or known.scope != frame.scope or frame.live.mode is not GradMode.ON:
+        return
+    same = condition == known.condition
+    other = known.sense and holds and _exclude_each_other(condition, known.condition)
+    if (same and holds is not known.sense) or other:
+        frame.live.mode = GradMode.OFF
+
+
+def _exclude_each_other(one: str, other: str) -> bool:
+    """Whether both compare the same name with a constant, but not with the same one."""
+    asked, _, wanted = one.partition(" == ")
+    named, _, known = other.partition(" == ")
+    words = ("'", '"')
+    return asked == named and wanted != known and wanted[:1] in words and known[:1] in words
 
 
 def _narrow_call(frame: Frame, test: ast.Call, outcome: bool) -> None:

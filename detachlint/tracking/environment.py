@@ -70,10 +70,19 @@ class Pending:
     retained: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ModeIf:
+    """Grad mode is on if a condition, asked in the function of this `scope`, is of this `sense`."""
+
+    scope: int
+    condition: str
+    sense: bool
+
+
 class State:
     """The environment at one point; copied at branches, joined where they meet."""
 
-    __slots__ = ("born", "cells", "evaluating", "mode", "pending", "spent", "splits", "switched")
+    __slots__ = ("born", "cells", "evaluating", "mode", "mode_if", "pending", "spent", "splits", "switched")
 
     def __init__(self, mode: GradMode = GradMode.ON) -> None:
         self.cells: dict[Place, Value] = {}
@@ -84,6 +93,7 @@ class State:
         self.switched: dict[int, Switch] = {}
         self.pending: dict[Hashable, Pending] = {}
         self.mode = mode
+        self.mode_if: ModeIf | None = None
 
     def copy(self) -> State:
         """An independent copy; values are shared, they never change."""
@@ -95,6 +105,7 @@ class State:
         other.evaluating = self.evaluating
         other.switched = self.switched
         other.pending = self.pending
+        other.mode_if = self.mode_if
         return other
 
     def lower(self, depth: int) -> None:
@@ -151,6 +162,7 @@ def join_states(left: State | None, right: State | None, condition: str | None =
     joined.evaluating = left.evaluating & right.evaluating
     joined.switched = _join_switched(left.switched, right.switched)
     joined.pending = _join_pending(left.pending, right.pending)
+    joined.mode_if = left.mode_if if left.mode_if == right.mode_if else None
     joined.spent = {**left.spent, **right.spent}
     joined.splits = {k: v for k, v in left.splits.items() if right.splits.get(k) is v}
     only_left, only_right = left.spent.keys() - right.spent.keys(), right.spent.keys() - left.spent.keys()

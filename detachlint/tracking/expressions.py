@@ -380,9 +380,24 @@ def _compare(frame: Frame, node: ast.Compare) -> Value:
     if len(values) == 2 and _is_device_of_tensor(frame, node.left) and isinstance(values[1], Plain):
         # A device is never equal to a word, whatever it is: `torch.device("cpu") != "cpu"`.
         return _of_words(node.ops[0], False) if isinstance(values[1].constant, str) else PLAIN
+    if len(values) == 2 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+        return _among_words(node, values[0])
     if any(isinstance(op, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in node.ops):
         return _of_flags(node, values)
     return CLEAR if any(isinstance(value, (Tensor, Unknown)) for value in values) else PLAIN
+
+
+def _among_words(node: ast.Compare, value: Value) -> Plain:
+    """`mode in ("val", "test")`, where a call says which mode it is."""
+    among = node.comparators[0]
+    if not isinstance(value, Plain) or not isinstance(value.constant, str):
+        return PLAIN
+    if not isinstance(among, (ast.Tuple, ast.List, ast.Set)):
+        return PLAIN
+    if not all(isinstance(part, ast.Constant) for part in among.elts):
+        return PLAIN
+    found = value.constant in [part.value for part in among.elts if isinstance(part, ast.Constant)]
+    return Plain(found is isinstance(node.ops[0], ast.In))
 
 
 def _of_flags(node: ast.Compare, values: Many[Value]) -> Plain:

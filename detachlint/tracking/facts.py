@@ -16,7 +16,8 @@ What follows for the ingredients of a proven value is a matter of care:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sized
+import ast
+from collections.abc import Sized
 from dataclasses import dataclass, field
 
 from detachlint.tracking.events import Note
@@ -101,11 +102,21 @@ class Facts:
             one, other = outside_one, outside_other
         return True
 
-    def show_parts(self, made_of: Iterable[Lineage]) -> None:
-        """A loss is made of these, or is one: parts of outputs among them are tensors that require grad."""
-        for lineage in made_of:
-            if lineage.key >= 0 and self.keys.thing(lineage.key)[0] == "part":
+    def show_parts(self, loss: Lineage | None) -> set[Lineage]:
+        """A loss is made of this, or is it: parts of outputs in it are tensors that require grad.
+
+        Gives back what it is made of. What it is divided by is a number, as often as not.
+        """
+        waiting, seen = [loss], set[Lineage]()
+        while waiting:
+            lineage = waiting.pop()
+            if lineage is None or lineage in seen:
+                continue
+            seen.add(lineage)
+            if lineage.key >= 0 and self._kind(lineage) == "part":
                 self.shown.setdefault(lineage.key)
+            waiting.extend(lineage.parents[:1] if self._is_quotient(lineage) else lineage.parents)
+        return seen
 
     def only_without_grad(self) -> int:
         """How many functions are, as far as is known, called with grad mode off only."""
@@ -173,8 +184,8 @@ class Facts:
         elif len(candidates) == 1:
             operand = self._kind(lineage) == "operation"
             self._prove(candidates[0], note, seen, linear=False, single=operand)
-        elif len({self._whole(parent) for parent in candidates}) == 1:
-            self._prove(self._whole(candidates[0]), note, seen, linear=False)
+        elif len({self._whole(parent) for parent in candidates}) == 1 and self._is_quotient(lineage):
+            self._prove(candidates[0], note, seen, linear=False)  # `loss / tokens`, both out of one output
 
     def _prove_part(self, part: Lineage, whole: Lineage, note: Note, summand: bool) -> None:
         offset = str(self.keys.thing(part.key)[2])
@@ -201,6 +212,12 @@ class Facts:
 
     def _candidates(self, lineage: Lineage) -> list[Lineage]:
         return [parent for parent in lineage.parents if self._is_candidate(parent)]
+
+    def _is_quotient(self, lineage: Lineage) -> bool:
+        if lineage.key < 0 or len(lineage.parents) != 2:
+            return False
+        kind, *rest = self.keys.thing(lineage.key)
+        return kind == "operation" and isinstance(rest[0], ast.BinOp) and isinstance(rest[0].op, ast.Div)
 
     def _whole(self, lineage: Lineage) -> Lineage:
         """The call's result of which this is an item or attribute."""

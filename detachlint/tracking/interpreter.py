@@ -84,6 +84,7 @@ def _expression(frame: Frame, node: ast.Expr) -> None:
         callee = frame.analysis.seen.get(node.value.func)
         if isinstance(callee, Library) and callee.name.endswith("set_grad_enabled"):
             frame.live.mode = modes.entered(frame.live.mode, value.mode)
+            frame.live.mode_if = conditions.mode_if(frame, node.value)
 
 
 def _assign(frame: Frame, node: ast.Assign) -> None:
@@ -351,17 +352,18 @@ def _finally(frame: Frame, node: ast.Try, raised: State | None) -> None:
 
 
 def _with(frame: Frame, node: ast.With | ast.AsyncWith) -> None:
-    before = frame.live.mode
+    before, before_if = frame.live.mode, frame.live.mode_if
     for part in node.items:
         value = expressions.evaluate(frame, part.context_expr)
         value, mode = _entered(frame, part.context_expr, value)
         if mode is not None:
             frame.live.mode = modes.entered(frame.live.mode, mode)
+            frame.live.mode_if = conditions.mode_if(frame, part.context_expr)
         if part.optional_vars is not None:
             targets.assign(frame, part.optional_vars, value)
     run(frame, node.body)
     if frame.state is not None:
-        frame.state.mode = before
+        frame.state.mode, frame.state.mode_if = before, before_if
 
 
 def _entered(frame: Frame, node: ast.expr, value: Value) -> tuple[Value, GradMode | None]:

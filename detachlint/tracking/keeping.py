@@ -137,7 +137,7 @@ def _is_piece(frame: Frame, lineage: Lineage | None, born: int) -> bool:
             continue
         if kind in NODES and (current.call is not None or not current.parents or current.key in made):
             return False  # a network runs in each turn, or each goes on from the one before
-        if kind in NODES:
+        if kind in NODES and rest[0] in inside:
             made.add(current.key)
         stack.extend(current.parents)
     return whole

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence as Many
+from dataclasses import replace
 
 from detachlint.models import Call
 from detachlint.tracking import (
@@ -30,7 +31,7 @@ from detachlint.tracking import (
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.fates import Use
-from detachlint.tracking.places import LEAF, LOADED, Place
+from detachlint.tracking.places import LEAF, LOADED, UNSEEN, Place
 from detachlint.tracking.values import (
     ARRAY,
     CLEAR,
@@ -58,6 +59,7 @@ from detachlint.tracking.values import (
 
 _CARRIERS = (Tensor, Unknown, Object)
 _ANY_LAYER = "torch.nn.__dict__"  # `getattr(nn, kind)(...)`: a layer, which may have parameters or none
+_COLLECTIONS = ("Sequential", "ModuleList", "ModuleDict")
 _OPEN_NAMESPACES = ("torch.", "torchvision.", "kornia.")
 
 
@@ -145,11 +147,7 @@ def _module(frame: Frame, name: str, key: int, parameters: bool, arguments: Argu
     inner = [child for child in children if isinstance(child, Module)]
     inner_instances = [child for child in children if isinstance(child, Instance)]
     trainable = Grad.TRACKS if parameters else Grad.CLEAR
-    if (
-        name.rpartition(".")[2] in ("Sequential", "ModuleList", "ModuleDict")
-        and inner
-        and not inner_instances
-    ):
+    if name.rpartition(".")[2] in _COLLECTIONS and inner and not inner_instances:
         trainable = max(child.trainable for child in inner)
     # Of a sequence's layers the one that gives tuples, if there is one, speaks for all.
     first = max(inner, key=lambda child: _levels(frame, child) or 0, default=None)
@@ -162,9 +160,21 @@ def _module(frame: Frame, name: str, key: int, parameters: bool, arguments: Argu
     )
 
 
+def is_collection(module: Module) -> bool:
+    """Whether it holds modules, which are put into it one by one, too."""
+    return module.name.rpartition(".")[2] in _COLLECTIONS
+
+
+def grown(frame: Frame, module: Module, arguments: Arguments) -> Module:
+    """A collection of modules that got more of them."""
+    more = _module(frame, module.name, module.key, True, arguments)
+    child = module.child if module.child is not None else more.child
+    return replace(module, child=child, parts=tuple(dict.fromkeys(module.parts + more.parts)))
+
+
 def _show_module(frame: Frame, name: str, part: Value) -> None:
     """What `nn.Sequential` and its kin are given are modules: `block(...)` made one, it was not called."""
-    if name.rpartition(".")[2] not in ("Sequential", "ModuleList", "ModuleDict"):
+    if name.rpartition(".")[2] not in _COLLECTIONS:
         return
     statement = frame.statement
     waiting, seen = [lineage_of(part)], set[Lineage]()
@@ -383,7 +393,7 @@ def from_result(frame: Frame, node: ast.AST, result: object, operands: Many[Valu
 
 
 def _made(frame: Frame, node: ast.AST, result: str, operands: Many[Value]) -> Value:
-    if result == "module":
+    if result == UNSEEN:
         key = frame.analysis.keys("module", node, frame.context)
         frozen = frame.analysis.facts.is_frozen(key)
         return Module(result, Grad.CLEAR if frozen else Grad.TRACKS, key)

@@ -273,6 +273,8 @@ def _module_specific(
     frame: Frame, node: ast.AST, receiver: Module | Instance, name: str, arguments: Arguments
 ) -> Value:
     if isinstance(receiver, Module):
+        if name in _STORE and library.is_collection(receiver):
+            return _grow(frame, node, receiver, arguments)
         call = frame.analysis.models.method(receiver.name, name) if receiver.name else None
         if call is not None:
             return library.apply(frame, node, f"{receiver.name}.{name}", call, receiver, arguments)
@@ -281,6 +283,15 @@ def _module_specific(
             return calls.call_value(frame, node, callee, arguments)
         return call_unknown(frame, node, callee, arguments)
     return call_unknown(frame, node, None, arguments)
+
+
+def _grow(frame: Frame, node: ast.AST, receiver: Module, arguments: Arguments) -> Value:
+    """`self.layers.append(Layer())`: from here on this is a list of such layers, or of others beside them."""
+    method = node.func if isinstance(node, ast.Call) else None
+    place = targets.place_of(frame, method.value) if isinstance(method, ast.Attribute) else None
+    if place is not None:
+        frame.put(place, library.grown(frame, receiver, arguments))
+    return NONE
 
 
 def _register_hook(frame: Frame, node: ast.AST, receiver: Value, arguments: Arguments) -> Value:

@@ -20,7 +20,7 @@ from detachlint.tracking import teachers, weights
 from detachlint.tracking.analysis import Analysis, Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.events import Event, Note, notes_of
-from detachlint.tracking.fates import Candidate, Use, ancestors
+from detachlint.tracking.fates import Candidate, Use
 from detachlint.tracking.makers import makers
 from detachlint.tracking.places import Place
 from detachlint.tracking.selection import detachable
@@ -52,7 +52,7 @@ def compared(
     if not isinstance(value, Tensor) or not tracks(value) or not frame.grad_on:
         return value
     frame.analysis.compared.add(node)
-    frame.analysis.facts.show_parts(ancestors(lineage_of(arguments.get(0, "input") or PLAIN)))
+    frame.analysis.facts.show_parts(lineage_of(arguments.get(0, "input") or PLAIN))
     first = _written(arguments, (0, "input"))
     second = _written(arguments, target)
     if first is None or second is None:

@@ -19,6 +19,7 @@ Place: TypeAlias = tuple[int, str]
 ELEMENT = "[*]"
 OUTSIDE = -1
 PARAMETERS = "parameters of"
+UNSEEN = "module"  # what a hub gave, or a factory of networks
 LOADED = "loaded"  # what `torch.load` gave
 LEAF = "leaf"  # a call that makes a leaf of the graph: no backward consumes it
 OWN_NUMBERS = 1 << 40

@@ -41,6 +41,7 @@ class Project:
         self.root = root.resolve()
         self._found: dict[tuple[str, Path], Path | None] = {}
         self._outermost: dict[Path, Path] = {}
+        self._names: dict[Path, frozenset[str]] = {}
         self._importers: Index | None = None
         self._calling: dict[str, list[Path]] | None = None
         self._answers: dict[Question, Answer] = {}
@@ -185,11 +186,22 @@ class Project:
         outermost = self._outermost.get(near)
         if outermost is None:
             outermost = self._outermost[near] = _outermost(near)
-        for folder in dict.fromkeys((outermost, near, self.root, self.root / "src")):
-            found = self._module_in(folder, parts)
+        # A program in a folder of the project is run from there, or from a folder above it.
+        above = [folder for folder in near.parents if self.root in folder.parents]
+        for folder in dict.fromkeys((outermost, near, self.root, self.root / "src", *above)):
+            found = self._module_in(folder, parts) if self._has(folder, parts[0]) else None
             if found is not None:
                 return found
         return None
+
+    def _has(self, folder: Path, name: str) -> bool:
+        """Whether a folder has a module or package of this name: asked once for all of its names."""
+        if folder not in self._names:
+            try:
+                self._names[folder] = frozenset(os.listdir(folder))
+            except OSError:
+                self._names[folder] = frozenset()
+        return name in self._names[folder] or f"{name}.py" in self._names[folder]
 
     def _module_in(self, folder: Path, parts: list[str]) -> Path | None:
         if folder != self.root and self.root not in folder.parents:

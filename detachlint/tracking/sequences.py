@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import collections
 
-from detachlint.tracking import containers, expressions, keeping
+from detachlint.tracking import containers, expressions, keeping, library
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.places import element
@@ -132,10 +133,43 @@ def _view(frame: Frame, node: ast.AST, receiver: Container, name: str, arguments
     return PLAIN
 
 
+_OF_COLLECTIONS = frozenset(
+    {
+        *dir(list),
+        *dir(dict),
+        *dir(set),
+        *dir(collections.deque),
+        *_ADD_LAST,
+        *_ADD_MANY,
+        "get",
+        "qsize",
+        "empty",
+    }
+)
+
+
+def _is_object_of_its_own(frame: Frame, node: ast.AST) -> bool:
+    """`record.append(x)` beside `record.batch_size`: its class does with it what it likes."""
+    method = node.func if isinstance(node, ast.Call) else None
+    owner = method.value if isinstance(method, ast.Attribute) else None
+    if not isinstance(owner, ast.Name) or frame.definition is None:
+        return False
+    return any(
+        isinstance(part, ast.Attribute)
+        and isinstance(part.value, ast.Name)
+        and part.value.id == owner.id
+        and part.attr not in _OF_COLLECTIONS
+        for part in ast.walk(frame.definition.node)
+    )
+
+
 def store_unknown(frame: Frame, node: ast.AST, receiver: Unknown, name: str, arguments: Arguments) -> Value:
     """`something.append(x)` where nothing is known of `something`: it outlives, and it has escaped."""
     if name not in _ADD_LAST and name not in _ADD_MANY:
         return PLAIN
+    if _is_object_of_its_own(frame, node):
+        library.escape(frame, node, arguments.values())
+        return NONE
     index = len(arguments.positional) - 1 if name == "insert" else 0
     value = arguments.positional[index]
     if name in _ADD_MANY:

@@ -20,7 +20,7 @@ from detachlint.tracking import (
 )
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
-from detachlint.tracking.places import OUTSIDE, Place, attribute, element
+from detachlint.tracking.places import OUTSIDE, UNSEEN, Place, attribute, element
 from detachlint.tracking.values import (
     ARRAY,
     Class,
@@ -84,6 +84,8 @@ def assign_name(frame: Frame, name: str, value: Value, born: int | None = None) 
     frame.live.born[place] = OUTSIDE if outside else frame.depth if born is None else born
     for condition in [text for text in frame.live.splits if name in text]:
         del frame.live.splits[condition]
+    if frame.live.mode_if is not None and name in frame.live.mode_if.condition:
+        frame.live.mode_if = None
 
 
 def _unpack(frame: Frame, target: ast.Tuple | ast.List, value: Value, source: ast.expr | None) -> None:
@@ -95,6 +97,8 @@ def _unpack(frame: Frame, target: ast.Tuple | ast.List, value: Value, source: as
             item = parts[position]
         elif isinstance(value, Unknown):
             item = expressions.part_of(frame, value, f"[{position!r}]")
+        elif isinstance(value, Module) and value.name == UNSEEN and position > 0:
+            item = frame.analysis.unknown(frame.analysis.keys("beside", value.key, position))
         elif starred:
             item = expressions.iterate(frame, value, target)
         else:

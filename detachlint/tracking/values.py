@@ -472,6 +472,8 @@ def _join_same(left: Value, right: Value) -> Value | None:
         return _join_instances(left, right)
     if isinstance(left, Module) and isinstance(right, Module):
         stronger_module = left if left.trainable >= right.trainable else right
+        if left.key == right.key and left.trainable is right.trainable:
+            stronger_module = max(left, right, key=lambda module: len(module.parts))  # it grew on one path
         alone = left.alone and right.alone and left.key == right.key
         return stronger_module if stronger_module.alone is alone else replace(stronger_module, alone=alone)
     if isinstance(left, Object) and isinstance(right, Object) and left.name == right.name:

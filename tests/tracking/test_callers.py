@@ -489,6 +489,26 @@ def main(batches):
     scores(net, batches)
 """,
     },
+    "a program in a folder imports from that folder": {
+        "study/src/hooks.py": """
+def register(model: nn.Module, names, detach=True):
+    seen, layers = {}, dict(model.named_modules())
+    for name in names:
+        def make(key):
+            def hook(module, taken, given):
+                seen[key] = (given.detach() if detach else given).flatten(1)
+            return hook
+        layers[name].register_forward_hook(make(name))
+    return seen
+""",
+        "study/src/methods/penalty.py": """
+from src.hooks import register
+def penalty(model: nn.Module, names, batch):
+    seen = register(model, names, detach=False)
+    model(batch)
+    return torch.stack([seen[name].pow(2).mean() for name in names]).mean()
+""",
+    },
     "the caller's own sinks are told when it is asked": {
         "helpers.py": """
 def total(method, batches):

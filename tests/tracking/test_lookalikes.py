@@ -1032,6 +1032,60 @@ def train(model: nn.Module, batches, attacks):
             logs.append(out.abs().mean())  #! collect
         torch.stack(parts).sum().backward()
     print([each.item() for each in logs])
+=== what a hub gives beside a network are functions
+def speech(sound):
+    model, tools = torch.hub.load("owner/name", model="net")
+    stamps, save, collect = tools
+    collect(stamps(sound, model), sound).numpy()
+    model(sound).numpy()  #! numpy
+=== the number that a loss is divided by
+def train(model, optimizer, batches):
+    losses, seen = 0, 0
+    for batch in batches:
+        loss, tokens = model(batch)
+        optimizer.zero_grad()
+        (loss / tokens).backward()
+        optimizer.step()
+        seen += tokens
+        losses += loss  #! add
+    print(losses, seen)
+=== layers that are put into a list one by one
+class Codes(nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.table = nn.Embedding(size, 4)
+    def forward(self, y):
+        nearest = torch.cdist(y, self.table.weight).argmin(-1)
+        return self.table(nearest), nearest
+class Coder(nn.Module):
+    def __init__(self, sizes):
+        super().__init__()
+        self.codes = nn.ModuleList()
+        for size in sizes:
+            self.codes.append(Codes(size))
+    def encode(self, y):
+        found = []
+        for code in self.codes:
+            vector, number = code(y)
+            found.append(number.numpy())
+            vector.numpy()  #! numpy
+        return found
+=== what pictures are turned by has no parameters
+from torchvision import transforms
+turned = nn.Sequential(transforms.RandomAffine((-30, 30)), transforms.RandomHorizontalFlip())
+turned(x).numpy()
+=== what takes something in may be an object of a class of its own
+def attack(model, record, steps):
+    start = torch.zeros(record.batch_size, 4)
+    for step in range(steps):
+        loss = net(start).sum()
+        loss.backward()
+    record.append(loss)
+def gather(model, record, steps):
+    for step in range(steps):
+        loss = net(x).sum()
+        loss.backward()
+        record.append(loss)  #! collect
 """)
 
 

@@ -52,6 +52,27 @@ def f(train):
     with torch.set_grad_enabled(train):
         y = net(x)
     return y.numpy()  #! numpy
+=== it is off where the phase is another one
+def f(phase, y):
+    with torch.set_grad_enabled(phase == "train"):
+        out = net(y)
+        if phase == "val":
+            net(y).numpy()
+        if phase != "train":
+            net(y).numpy()
+        else:
+            net(y).numpy()  #! numpy
+        if phase == "train":
+            net(y).numpy()  #! numpy
+        phase = next(y)
+        if phase == "val":
+            net(y).numpy()  #! numpy
+=== as a statement, and by a flag
+def f(training, y):
+    torch.set_grad_enabled(training)
+    if not training:
+        net(y).numpy()
+    net(y).numpy()  #! numpy
 === set_grad_enabled(phase == "train") may be on
 def f(phase):
     with torch.set_grad_enabled(phase == "train"):
