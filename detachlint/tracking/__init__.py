@@ -23,6 +23,7 @@ from detachlint.tracking.entries import interpret_file
 from detachlint.tracking.events import Event
 from detachlint.tracking.facts import Facts
 from detachlint.tracking.fates import Fates
+from detachlint.tracking.heard import Heard
 from detachlint.tracking.library import is_for_other_framework
 from detachlint.tracking.places import OWN_NUMBERS, Keys
 from detachlint.tracking.project import Project
@@ -59,7 +60,8 @@ def track(path: str, source: str, tree: ast.Module, models: Models, root: Path |
     found = _events(analysis, module, search)
     asked = callers.open_questions(analysis, module, found)
     others = callers.find(analysis, module, asked)
-    if not others:
+    analysis.settled = analysis.heard.settled()
+    if not others and (not found or not analysis.settled):
         return found
 
     analysis.decided = callers.deciding(analysis, others, asked)
@@ -68,7 +70,7 @@ def track(path: str, source: str, tree: ast.Module, models: Models, root: Path |
         interpret_file(analysis, module)
         callers.interpret(analysis, others, asked)
 
-    _interpret(analysis, both, _MAX_ROUNDS_WITH_CALLERS)
+    _interpret(analysis, both, _MAX_ROUNDS_WITH_CALLERS, judged_by_callers=True)
     return _events(analysis, module, search)
 
 
@@ -83,11 +85,13 @@ def answers(models: Models, root: Path) -> Mapping[Question, Answer]:
     return {} if project is None else project.answers()
 
 
-def _interpret(analysis: Analysis, once: Callable[[], None], most: int) -> None:
+def _interpret(
+    analysis: Analysis, once: Callable[[], None], most: int, judged_by_callers: bool = False
+) -> None:
     """Repeat until nothing new is learnt; what is learnt stays, all else begins anew."""
     facts = analysis.facts
     for _ in range(most):
-        known = (facts.size(), facts.only_without_grad())
+        known = (facts.size(), facts.only_without_grad(), analysis.settled)
         analysis.fates, analysis.events, analysis.work = Fates(), {}, 0
         analysis.inert.clear()
         analysis.untensed.clear()
@@ -95,8 +99,11 @@ def _interpret(analysis: Analysis, once: Callable[[], None], most: int) -> None:
         analysis.stale.clear()
         analysis.twins_met.clear()
         analysis.compared.clear()
+        analysis.heard = Heard()
         once()
-        if (facts.size(), facts.only_without_grad()) == known:
+        if judged_by_callers:
+            analysis.settled = analysis.heard.settled()
+        if (facts.size(), facts.only_without_grad(), analysis.settled) == known:
             break
 
 

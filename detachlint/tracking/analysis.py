@@ -17,6 +17,7 @@ from detachlint.tracking.environment import State, Switch
 from detachlint.tracking.events import Event, Note
 from detachlint.tracking.facts import Facts
 from detachlint.tracking.fates import Fates, ancestors
+from detachlint.tracking.heard import Heard
 from detachlint.tracking.places import OUTSIDE, PARAMETERS, Keys, Place
 from detachlint.tracking.values import (
     Doubt,
@@ -63,6 +64,7 @@ class Analysis:
     """What the frames of one file's analysis share; one object per file and round-independent tables.
 
     `seen` is what an expression was when it was last evaluated; those in `untensed` were no tensor some time.
+    What calls pass is `heard`; what is `settled` of it is taken for granted in this round.
     """
 
     models: Models
@@ -92,6 +94,8 @@ class Analysis:
     around: dict[ast.AST, ast.AST] = field(default_factory=dict)
     written: dict[ast.AST, dict[str, list[ast.expr | Item]]] = field(default_factory=dict)
     decided: frozenset[FunctionDefinition] = frozenset()
+    heard: Heard = field(default_factory=Heard)
+    settled: Mapping[ast.arg, tuple[Hashable, ...]] = field(default_factory=dict)
     twins: Mapping[ast.Call, list[Twin]] = field(default_factory=dict)
     twins_met: dict[ast.Call, Frame] = field(default_factory=dict)
     compared: set[ast.AST] = field(default_factory=set)

@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Hashable
 from dataclasses import replace
 
-from detachlint.tracking import expressions, inlining
+from detachlint.tracking import calls, expressions, inlining
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
+from detachlint.tracking.definitions import ClassDefinition
+from detachlint.tracking.heard import Layer
 from detachlint.tracking.places import OUTSIDE
 from detachlint.tracking.values import (
     ARRAY,
@@ -28,6 +31,7 @@ from detachlint.tracking.values import (
     Tensor,
     Value,
     doubted,
+    join_all,
 )
 
 ANY_MODULE = "torch.nn.Module"
@@ -89,6 +93,33 @@ def _named(frame: Frame, value: Value, key: int) -> Value | None:
         return Tensor(Grad.CLEAR)
     if name == ARRAY:
         return Object(ARRAY, key)
+    return _made_by(frame, name, key)
+
+
+def of_kinds(frame: Frame, kinds: tuple[Hashable, ...], key: int) -> Value | None:
+    """What all callers in sight pass for a parameter, if these are objects of known classes."""
+    found = [_of_kind(frame, kind, key) for kind in kinds]
+    known = [value for value in found if value is not None]
+    return join_all(known) if known and len(known) == len(found) else None
+
+
+def _of_kind(frame: Frame, kind: Hashable, key: int) -> Value | None:
+    if isinstance(kind, ClassDefinition):
+        return _newly_made(frame, kind)
+    return _made_by(frame, kind.name, key) if isinstance(kind, Layer) else None
+
+
+def _newly_made(frame: Frame, klass: ClassDefinition) -> Value:
+    """An object from outside as it is when it was just made: no call has left anything in it yet."""
+    before = set(frame.live.born)
+    made = calls.call_value(frame, klass.node, Class(klass), Arguments(spread=True))
+    for new in frame.live.born.keys() - before:
+        frame.live.born[new] = OUTSIDE
+    return made
+
+
+def _made_by(frame: Frame, name: str, key: int) -> Value | None:
+    """An object of a library's class."""
     klass = frame.analysis.models.klass(name)
     if klass is None or klass.kind in ("tensor", "distribution"):
         return None

@@ -64,6 +64,8 @@ def call_function(frame: Frame, node: ast.AST, function: Function, arguments: Ar
     deepest = MAX_DEPTH if definition.module.path == analysis.target else MAX_DEPTH_ELSEWHERE
     too_deep = frame.level >= deepest or definition.node in frame.active or analysis.work > frame.budget
     if too_deep:
+        if definition.node not in frame.active:
+            analysis.heard.missed.add(definition)
         _lose_sight(frame, node, function.receiver)
         return methods.call_unknown(frame, node, None, arguments)
     inert_key = _inert_key(function, arguments, entered_mode)
@@ -297,6 +299,10 @@ def bind(inner: Frame, function: Function, arguments: Arguments, node: ast.AST) 
         for value, expression in list(zip(given, written, strict=False))[len(positional) :]
     ]
     _rest(inner, spec, extra, arguments, taken, node)
+    own = 1 if written[:1] == [None] and given[:1] == [function.receiver] else 0
+    for parameter in (*positional[own:], *spec.kwonlyargs):
+        if parameter.arg in taken:
+            inner.analysis.heard.passed(parameter, taken[parameter.arg])
     for name, value in taken.items():
         place = (inner.scope, name)
         inner.put(place, value)

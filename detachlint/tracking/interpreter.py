@@ -68,8 +68,11 @@ def run(frame: Frame, body: list[ast.stmt]) -> None:
 
 
 def parameter(frame: Frame, node: ast.arg) -> Value:
-    """A parameter of which only the definition is known: its annotation may tell its kind."""
+    """A parameter of which only the definition is known: callers or its annotation may tell its kind."""
     key = frame.analysis.keys("arg", node)
+    passed = hints.of_kinds(frame, frame.analysis.settled.get(node, ()), key)
+    if passed is not None:
+        return passed
     if node.annotation is not None:
         known = hints.value_of(frame, node.annotation, key)
         if known is not None:

@@ -1086,6 +1086,54 @@ def gather(model, record, steps):
         loss = net(x).sum()
         loss.backward()
         record.append(loss)  #! collect
+=== a caller says which of its modes it is
+import pytorch_lightning as pl
+class Step(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.total = nn.Linear(4, 4), None
+    def _run(self, y, mode):
+        out = self.layer(y)
+        if mode in ("val", "test"):
+            self.count(out)
+        return F.mse_loss(out, y)
+    def count(self, out):
+        if self.total is None:
+            self.total = out.sum()
+        else:
+            self.total += out.sum()
+    def training_step(self, y, _):
+        return self._run(y, "train")
+    def validation_step(self, y, _):
+        return self._run(y, "val")
+=== what a model gives is for its callers to know
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner, self.outer = nn.Linear(4, 4), nn.Linear(4, 2)
+    def forward(self, y, latent=False):
+        h = self.inner(y)
+        return h.detach().numpy() if latent else self.outer(h)
+def collect(model, rows):
+    model.eval()
+    found = []
+    for row in rows:
+        found.append(model(row, latent=True))
+    return np.concatenate(found)
+def outputs(model, rows):
+    model.eval()
+    return [model(row).numpy() for row in rows]  #! numpy
+encoder = Encoder().to("cpu")
+print(collect(encoder, [x, x]), outputs(encoder, [x, x]))
+=== a loss without parameters, of outputs made without grad
+def check(model: nn.Module, rows, criterion: nn.Module):
+    total = 0
+    for row, label in rows:
+        with torch.no_grad():
+            out = model(row)
+        total += criterion(out, label)
+    return (total / len(rows)).item()
+print(check(net, [(x, x)], nn.CrossEntropyLoss()))
 """)
 
 
