@@ -17,7 +17,7 @@ from detachlint.tracking.environment import State, Switch
 from detachlint.tracking.events import Event, Note
 from detachlint.tracking.facts import Facts
 from detachlint.tracking.fates import Fates, ancestors
-from detachlint.tracking.heard import Heard
+from detachlint.tracking.heard import Heard, Settled
 from detachlint.tracking.places import OUTSIDE, PARAMETERS, Keys, Place
 from detachlint.tracking.values import (
     Doubt,
@@ -95,7 +95,7 @@ class Analysis:
     written: dict[ast.AST, dict[str, list[ast.expr | Item]]] = field(default_factory=dict)
     decided: frozenset[FunctionDefinition] = frozenset()
     heard: Heard = field(default_factory=Heard)
-    settled: Mapping[ast.arg, tuple[Hashable, ...]] = field(default_factory=dict)
+    settled: Settled = field(default_factory=dict)
     twins: Mapping[ast.Call, list[Twin]] = field(default_factory=dict)
     twins_met: dict[ast.Call, Frame] = field(default_factory=dict)
     compared: set[ast.AST] = field(default_factory=set)
@@ -171,12 +171,15 @@ class Analysis:
 class Loop:
     """A loop that runs: the states with which its body is left early, and the mode in which it is entered.
 
-    `trained` tells how many calls that train had been seen before.
+    `trained` tells how many calls that train had been seen before. The `counter` is the name that is 0 in the
+    `first` turn, if the body asks for it.
     """
 
     mode: GradMode = GradMode.ON
     node: ast.AST | None = None
     trained: int = 0
+    counter: str = ""
+    first: bool = False
     breaks: list[State] = field(default_factory=list)
     continues: list[State] = field(default_factory=list)
 

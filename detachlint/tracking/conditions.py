@@ -62,13 +62,65 @@ def outcome(frame: Frame, test: ast.expr) -> bool | None:
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         inner = outcome(frame, test.operand)
         return None if inner is None else not inner
+    if isinstance(test, ast.BoolOp):
+        parts = {outcome(frame, part) for part in test.values}
+        short = isinstance(test.op, ast.Or)
+        return short if short in parts else None if None in parts else not short
     if isinstance(test, ast.Call):
         return _is_container(frame, test)
+    if frame.loops and frame.loops[-1].counter:
+        turn = _asks_for_first(test, frame.loops[-1].counter)
+        if turn is not None:
+            return turn is frame.loops[-1].first
     value = frame.analysis.seen.get(test)
     constant = getattr(value, "constant", None)
     if isinstance(constant, bool) and isinstance(test, (ast.Name, ast.Constant, ast.Compare)):
         return constant
     return None
+
+
+def chosen(frame: Frame, written: ast.expr) -> ast.expr:
+    """The side of `a if test else b` that is taken, where it is known."""
+    while isinstance(written, ast.IfExp):
+        taken = outcome(frame, written.test)
+        if taken is None:
+            break
+        written = written.body if taken else written.orelse
+    return written
+
+
+def counter_of(loop: ast.For | ast.AsyncFor | ast.While) -> str:
+    """The name that counts the turns of a loop from 0, if the body asks whether it is in the first one."""
+    if not isinstance(loop, ast.For) or not isinstance(loop.iter, ast.Call):
+        return ""
+    called, arguments = getattr(loop.iter.func, "id", ""), loop.iter.args
+    target = loop.target
+    if called == "enumerate" and len(arguments) == 1 and isinstance(target, ast.Tuple):
+        target = target.elts[0]
+    elif called != "range" or (len(arguments) > 1 and not _is_zero(arguments[0])):
+        return ""
+    if not isinstance(target, ast.Name):
+        return ""
+    tests = (part for statement in loop.body for part in ast.walk(statement))
+    asked = any(
+        _asks_for_first(part, target.id) is not None for part in tests if isinstance(part, ast.Compare)
+    )
+    return target.id if asked else ""
+
+
+def _asks_for_first(test: ast.AST, counter: str) -> bool | None:
+    """Whether `i == 0` or its like holds in the first turn and in no other one, or the other way round."""
+    if not isinstance(test, ast.Compare) or len(test.ops) != 1 or not _is_zero(test.comparators[0]):
+        return None
+    if not isinstance(test.left, ast.Name) or test.left.id != counter:
+        return None
+    if isinstance(test.ops[0], (ast.Eq, ast.LtE)):
+        return True
+    return False if isinstance(test.ops[0], (ast.NotEq, ast.Gt)) else None
+
+
+def _is_zero(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value == 0 and node.value is not False
 
 
 def _is_container(frame: Frame, test: ast.Call) -> bool | None:

@@ -21,7 +21,7 @@ from detachlint.tracking.consumption import Consumption
 from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition, SourceModule
 from detachlint.tracking.environment import State
 from detachlint.tracking.fates import Use
-from detachlint.tracking.heard import are_words, parameters
+from detachlint.tracking.heard import orders
 from detachlint.tracking.places import OUTSIDE, Place
 from detachlint.tracking.values import (
     NONE,
@@ -103,20 +103,19 @@ def _interpret_inherited(analysis: Analysis, klass: ClassDefinition) -> None:
 def interpret_alone(
     analysis: Analysis, definition: FunctionDefinition, receiver: Value | None = None
 ) -> None:
-    """A function as code outside of the file may call it: with unknown arguments."""
-    if _is_told(analysis, definition):
-        return
+    """A function as code outside of the file may call it: with unknown arguments.
+
+    Where the calls in sight tell it by a word what to do, it is called with each of these words.
+    """
     receiver = receiver or _receiver(analysis, definition)
-    frame = _frame(analysis, definition, receiver)
-    _bind_unknown(frame, definition, receiver)
-    _interpret(frame, definition)
-
-
-def _is_told(analysis: Analysis, definition: FunctionDefinition) -> bool:
-    """Whether all calls in sight tell a function by a word or flag what to do: they were interpreted."""
-    if not analysis.settled or definition.name == "__init__":
-        return False
-    return any(are_words(analysis.settled.get(parameter, ())) for parameter in parameters(definition))
+    for order in orders(definition, analysis.settled):
+        frame = _frame(analysis, definition, receiver)
+        if order.modes and GradMode.ON not in order.modes:
+            frame.live.mode = GradMode.OFF
+        _bind_unknown(frame, definition, receiver)
+        for parameter, word in order.words.items():
+            frame.put((frame.scope, parameter.arg), word)
+        _interpret(frame, definition)
 
 
 def _frame(analysis: Analysis, definition: FunctionDefinition, receiver: Value) -> Frame:

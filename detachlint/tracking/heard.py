@@ -10,13 +10,14 @@ and nothing else.
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from detachlint.tracking.definitions import FunctionDefinition
-from detachlint.tracking.values import Instance, Module, Plain, Value
+from detachlint.tracking.values import GradMode, Instance, Module, Plain, Value
 
-_MOST_CLASSES = 3
+_MOST_KINDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +27,39 @@ class Layer:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The words that calls tell a function, and their grad modes: none where nothing was heard."""
+
+    words: Mapping[ast.arg, Plain]
+    modes: frozenset[GradMode]
+
+
+Settled: TypeAlias = "dict[ast.arg, dict[Hashable, frozenset[GradMode]]]"
+
+
 @dataclass(slots=True)
 class Heard:
-    """The kinds of values that calls pass for each parameter; None stands for one that is unknown."""
+    """The kinds of values that calls pass for each parameter; None stands for one that is unknown.
 
-    kinds: dict[ast.arg, dict[Hashable, None]] = field(default_factory=dict)
+    Of each word the grad modes are known in which it is passed.
+    """
+
+    kinds: dict[ast.arg, dict[Hashable, set[GradMode]]] = field(default_factory=dict)
     missed: set[FunctionDefinition] = field(default_factory=set)
 
-    def passed(self, parameter: ast.arg, value: Value) -> None:
-        """A call that is interpreted passes `value`."""
+    def passed(self, parameter: ast.arg, value: Value, mode: GradMode) -> None:
+        """A call that is interpreted passes `value`, in this grad mode."""
         for kind in _kinds_of(value):
-            self.kinds.setdefault(parameter, {})[kind] = None
+            self.kinds.setdefault(parameter, {}).setdefault(kind, set()).add(mode)
 
-    def settled(self) -> dict[ast.arg, tuple[Hashable, ...]]:
+    def settled(self) -> Settled:
         """The parameters of which all calls in sight say what they are."""
         open_ = {parameter for definition in self.missed for parameter in parameters(definition)}
         return {
-            parameter: tuple(kinds)
+            parameter: {kind: frozenset(modes) for kind, modes in kinds.items()}
             for parameter, kinds in self.kinds.items()
-            if None not in kinds and len(kinds) <= _MOST_CLASSES and parameter not in open_
+            if None not in kinds and len(kinds) <= _MOST_KINDS and parameter not in open_
         }
 
 
@@ -52,6 +67,20 @@ def parameters(definition: FunctionDefinition) -> tuple[ast.arg, ...]:
     """The named parameters of a function."""
     spec = definition.node.args
     return (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)
+
+
+def orders(definition: FunctionDefinition, settled: Settled) -> list[Order]:
+    """What the calls in sight tell a function to do, by a word or flag; nothing, if they tell it nothing."""
+    told = [parameter for parameter in parameters(definition) if _are_words(settled.get(parameter, {}))]
+    if not told:
+        return [Order({}, frozenset())]
+    several = max(told, key=lambda parameter: len(settled[parameter]))
+    alone = {p: Plain(next(iter(settled[p]))) for p in told if len(settled[p]) == 1}
+    return [Order({**alone, several: Plain(word)}, modes) for word, modes in settled[several].items()]
+
+
+def _are_words(kinds: Mapping[Hashable, object]) -> bool:
+    return bool(kinds) and all(isinstance(kind, (str, bool)) for kind in kinds)
 
 
 def _kinds_of(value: Value) -> tuple[Hashable, ...]:
@@ -62,8 +91,3 @@ def _kinds_of(value: Value) -> tuple[Hashable, ...]:
     if isinstance(value, Plain) and isinstance(value.constant, (str, bool)):
         return (value.constant,)
     return (None,)
-
-
-def are_words(kinds: tuple[Hashable, ...]) -> bool:
-    """Whether calls pass nothing but words and flags."""
-    return bool(kinds) and all(isinstance(kind, (str, bool)) for kind in kinds)

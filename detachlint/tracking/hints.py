@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
 
 from detachlint.tracking import calls, expressions, inlining
@@ -96,7 +96,7 @@ def _named(frame: Frame, value: Value, key: int) -> Value | None:
     return _made_by(frame, name, key)
 
 
-def of_kinds(frame: Frame, kinds: tuple[Hashable, ...], key: int) -> Value | None:
+def of_kinds(frame: Frame, kinds: Iterable[Hashable], key: int) -> Value | None:
     """What all callers in sight pass for a parameter, if these are objects of known classes."""
     found = [_of_kind(frame, kind, key) for kind in kinds]
     known = [value for value in found if value is not None]

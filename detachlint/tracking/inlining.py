@@ -64,8 +64,7 @@ def call_function(frame: Frame, node: ast.AST, function: Function, arguments: Ar
     deepest = MAX_DEPTH if definition.module.path == analysis.target else MAX_DEPTH_ELSEWHERE
     too_deep = frame.level >= deepest or definition.node in frame.active or analysis.work > frame.budget
     if too_deep:
-        if definition.node not in frame.active:
-            analysis.heard.missed.add(definition)
+        _miss(frame, definition)
         _lose_sight(frame, node, function.receiver)
         return methods.call_unknown(frame, node, None, arguments)
     inert_key = _inert_key(function, arguments, entered_mode)
@@ -76,6 +75,16 @@ def call_function(frame: Frame, node: ast.AST, function: Function, arguments: Ar
     if inert_key is not None and analysis.effects() == before and _is_simple(result):
         analysis.inert[inert_key] = result
     return result
+
+
+def _miss(frame: Frame, definition: FunctionDefinition) -> None:
+    """What this call does is not heard, nor all that the calls do that lead to it."""
+    missed = frame.analysis.heard.missed
+    missed.add(definition)
+    current: Frame | None = frame
+    while current is not None and current.definition is not None:
+        missed.add(current.definition)
+        current = current.caller
 
 
 def _lose_sight(frame: Frame, node: ast.AST, receiver: Value | None) -> None:
@@ -302,7 +311,7 @@ def bind(inner: Frame, function: Function, arguments: Arguments, node: ast.AST) 
     own = 1 if written[:1] == [None] and given[:1] == [function.receiver] else 0
     for parameter in (*positional[own:], *spec.kwonlyargs):
         if parameter.arg in taken:
-            inner.analysis.heard.passed(parameter, taken[parameter.arg])
+            inner.analysis.heard.passed(parameter, taken[parameter.arg], inner.live.mode)
     for name, value in taken.items():
         place = (inner.scope, name)
         inner.put(place, value)

@@ -70,7 +70,7 @@ def run(frame: Frame, body: list[ast.stmt]) -> None:
 def parameter(frame: Frame, node: ast.arg) -> Value:
     """A parameter of which only the definition is known: callers or its annotation may tell its kind."""
     key = frame.analysis.keys("arg", node)
-    passed = hints.of_kinds(frame, frame.analysis.settled.get(node, ()), key)
+    passed = hints.of_kinds(frame, frame.analysis.settled.get(node, {}), key)
     if passed is not None:
         return passed
     if node.annotation is not None:
@@ -115,6 +115,7 @@ def _assign_in_pairs(frame: Frame, node: ast.Assign) -> bool:
 
 def assign_to(frame: Frame, node: ast.stmt, target: ast.expr, value: Value, written: ast.expr) -> None:
     """One target of an assignment, which may be an accumulation in disguise."""
+    written = conditions.chosen(frame, written)
     held = accumulation.rebound(frame, node, target, value, written)
     if held is None:
         targets.assign(frame, target, value, written)
@@ -250,9 +251,10 @@ def _loop(
     end: State | None = None
     loop, trained = Loop(), frame.analysis.training_calls
     kept_before = len(frame.analysis.fates.keeps)
-    for _ in range(_MAX_ROUNDS):
+    counter = conditions.counter_of(node)
+    for turn in range(_MAX_ROUNDS + bool(counter)):
         frame.state = head.copy()
-        loop = Loop(head.mode, node, trained)
+        loop = Loop(head.mode, node, trained, counter, first=turn == 0)
         frame.loops.append(loop)
         frame.depth += 1
         enter()
@@ -270,6 +272,11 @@ def _loop(
         frame.depth -= 1
         frame.loops.pop()
         exits = loop.breaks
+        if counter and turn == 0 and end is not None:
+            # The body asks which turn it is: the first is a turn of its own, and is taken to happen.
+            end.lower(frame.depth)
+            head = end
+            continue
         following = join_states(head, end)
         assert following is not None
         if following is head or same(following, head):

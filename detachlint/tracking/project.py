@@ -186,8 +186,8 @@ class Project:
         outermost = self._outermost.get(near)
         if outermost is None:
             outermost = self._outermost[near] = _outermost(near)
-        # A program in a folder of the project is run from there, or from a folder above it.
-        above = [folder for folder in near.parents if self.root in folder.parents]
+        # A program in a folder is run from there, or from a folder above it that is no package.
+        above = [folder for folder in outermost.parents if self.root in folder.parents]
         for folder in dict.fromkeys((outermost, near, self.root, self.root / "src", *above)):
             found = self._module_in(folder, parts) if self._has(folder, parts[0]) else None
             if found is not None:

@@ -71,7 +71,7 @@ def _keeps(analysis: Analysis, path: str) -> list[Event]:
             continue
         if not _chains(analysis, keep) and not _is_wrong(keep, uses, judged_elsewhere):
             continue
-        if keep.how in ("collect", "store", "add") and _is_held_anyway(analysis, keep):
+        if not _chains(analysis, keep) and not keep.weights and _is_held_anyway(analysis, keep):
             continue
         event = _event(keep, uses.get(keep.place, {}))
         known = reported.get(_where(keep))

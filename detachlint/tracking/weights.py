@@ -292,6 +292,8 @@ class _Reading:
         """What an expression hands on; None where it is a call of one of these functions."""
         if isinstance(node, ast.Call):
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name == "log" and not self._tracks(node):
+                return  # of a mask, say: whatever weighs with it trains nothing by it
             if name in names:
                 yield None, scope
             elif name in _HANDS_ON or (name == "exp" and self._hands_on(node, scope, names)):

@@ -1134,6 +1134,46 @@ def check(model: nn.Module, rows, criterion: nn.Module):
         total += criterion(out, label)
     return (total / len(rows)).item()
 print(check(net, [(x, x)], nn.CrossEntropyLoss()))
+=== the first turn begins anew, and the sum holds the graphs of all turns
+def train(batches, optimizer, steps):
+    for y, label in batches:
+        loss = 0
+        for step in range(steps):
+            out = net(y)
+            loss = loss + F.mse_loss(out, label[step])
+            shown = out if step == 0 else torch.cat((shown, out))
+        print(shown.mean().item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+=== what is read in later turns only, the first one has made
+def train(batches, optimizer, steps):
+    for batch in batches:
+        loss, rows = 0, batch.float().clone()
+        for step in range(steps):
+            if step > 0 and rows[step].sum() > 0:
+                loss = loss + out.mean()
+            out = net(rows[step])
+            loss = loss + out.sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+=== what no turn makes anew goes on for ever
+def train(batches, steps):
+    for y in batches:
+        for step in range(steps):
+            out = net(y).mean()
+            out.backward()
+            if step == 0:
+                shown = out
+            else:
+                shown = shown + out  #! add
+        print(shown.item())
+=== the logarithm of a mask is no log-probability
+def weighed(critic: nn.Module, values, done):
+    weight = (1 - done).log().cumsum(0).exp()
+    loss = (critic(values) - done) ** 2
+    return (loss * weight).mean()
 """)
 
 
