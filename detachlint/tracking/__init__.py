@@ -61,6 +61,7 @@ def track(path: str, source: str, tree: ast.Module, models: Models, root: Path |
     asked = callers.open_questions(analysis, module, found)
     others = callers.find(analysis, module, asked)
     analysis.settled = analysis.heard.settled()
+    analysis.closed = bool(found) and verdicts.is_closed(analysis)
     if not others and (not found or not analysis.settled):
         return found
 

@@ -65,6 +65,7 @@ class Analysis:
 
     `seen` is what an expression was when it was last evaluated; those in `untensed` were no tensor some time.
     What calls pass is `heard`; what is `settled` of it is taken for granted in this round.
+    A `closed` file is a program that no other file of the project uses.
     """
 
     models: Models
@@ -96,6 +97,7 @@ class Analysis:
     decided: frozenset[FunctionDefinition] = frozenset()
     heard: Heard = field(default_factory=Heard)
     settled: Settled = field(default_factory=dict)
+    closed: bool = False
     twins: Mapping[ast.Call, list[Twin]] = field(default_factory=dict)
     twins_met: dict[ast.Call, Frame] = field(default_factory=dict)
     compared: set[ast.AST] = field(default_factory=set)

@@ -108,7 +108,8 @@ def interpret_alone(
     Where the calls in sight tell it by a word what to do, it is called with each of these words.
     """
     receiver = receiver or _receiver(analysis, definition)
-    for order in orders(definition, analysis.settled):
+    closed = analysis.closed or definition in analysis.decided
+    for order in orders(definition, analysis.settled, closed):
         frame = _frame(analysis, definition, receiver)
         if order.modes and GradMode.ON not in order.modes:
             frame.live.mode = GradMode.OFF

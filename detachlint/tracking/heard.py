@@ -69,10 +69,14 @@ def parameters(definition: FunctionDefinition) -> tuple[ast.arg, ...]:
     return (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)
 
 
-def orders(definition: FunctionDefinition, settled: Settled) -> list[Order]:
-    """What the calls in sight tell a function to do, by a word or flag; nothing, if they tell it nothing."""
+def orders(definition: FunctionDefinition, settled: Settled, closed: bool) -> list[Order]:
+    """What the calls in sight tell a function to do, by a word or flag; nothing, if they tell it nothing.
+
+    Not all calls are in sight, unless the file is `closed` or the function is its own.
+    """
+    own = definition.name.startswith("_") and not definition.name.startswith("__")
     told = [parameter for parameter in parameters(definition) if _are_words(settled.get(parameter, {}))]
-    if not told:
+    if not told or not (own or closed):
         return [Order({}, frozenset())]
     several = max(told, key=lambda parameter: len(settled[parameter]))
     alone = {p: Plain(next(iter(settled[p]))) for p in told if len(settled[p]) == 1}

@@ -11,10 +11,10 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
-from detachlint.tracking import containers, inplace, passages, tracked
+from detachlint.tracking import containers, inplace, passages, pieces, tracked
 from detachlint.tracking.analysis import Frame
-from detachlint.tracking.fates import NODES, Keep, Use, ancestors, is_spent
-from detachlint.tracking.places import LEAF, OUTSIDE, PARAMETERS, Place
+from detachlint.tracking.fates import Keep, Use, ancestors, is_spent
+from detachlint.tracking.places import OUTSIDE, PARAMETERS, Place
 from detachlint.tracking.selection import detachable
 from detachlint.tracking.values import (
     NONE,
@@ -104,43 +104,6 @@ def _is_of_layer(frame: Frame, born: int) -> bool:
     definition = frame.definition
     owner = definition.owner if definition is not None else None
     return owner is not None and owner.is_module and born >= frame.entry_depth
-
-
-def _is_piece(frame: Frame, lineage: Lineage | None, born: int) -> bool:
-    """Whether a loop of this call takes apart what was made before it.
-
-    All pieces hold the one graph that is there anyway; what holds them goes with the call.
-    """
-    definition = frame.definition
-    if definition is None or born == OUTSIDE or not 0 <= born - frame.entry_depth < len(frame.loops):
-        return False
-    loop = frame.loops[born - frame.entry_depth].node
-    body = loop.body if isinstance(loop, (ast.For, ast.AsyncFor, ast.While)) else []
-    inside = {part for statement in body for part in ast.walk(statement)}
-    here = set(ast.walk(definition.node))
-    whole = False
-    made: set[int] = set()
-    stack, seen = [lineage], set[Lineage]()
-    while stack:
-        current = stack.pop()
-        if current is None or current in seen:
-            continue
-        seen.add(current)
-        if current.entered is not None and current.entered.context == frame.context:
-            whole = True
-            continue
-        kind, *rest = frame.analysis.keys.thing(current.key) if current.key >= 0 else (None,)
-        if LEAF in rest:
-            continue
-        if kind in NODES and rest[0] in here and rest[0] not in inside:
-            whole = True
-            continue
-        if kind in NODES and (current.call is not None or not current.parents or current.key in made):
-            return False  # a network runs in each turn, or each goes on from the one before
-        if kind in NODES and rest[0] in inside:
-            made.add(current.key)
-        stack.extend(current.parents)
-    return whole
 
 
 def _is_chained(frame: Frame, lineage: Lineage | None) -> bool:
@@ -304,7 +267,7 @@ def _keep_leaf(
             weights=how == "statistic" and is_weight(frame, lineage),
             chained=how == "collect" and born >= frame.entry_depth and _is_chained(frame, lineage),
             of_layer=_is_of_layer(frame, born),
-            of_one=how in ("collect", "add") and _is_piece(frame, lineage, born),
+            of_one=how in ("collect", "add") and pieces.is_piece(frame, lineage, written, born),
             part=part,
             name=name,
         )

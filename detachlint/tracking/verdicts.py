@@ -60,7 +60,7 @@ def _keeps(analysis: Analysis, path: str) -> list[Event]:
     chained = {_where(keep) for keep in analysis.fates.keeps if keep.chained}
     needed = {(_where(keep), keep.part) for keep in analysis.fates.keeps if _is_needed(analysis, keep)}
     # What a function returns is its callers' to judge: those in sight, where the file is the whole program.
-    judged_elsewhere = set() if _is_program(analysis) else _returned(analysis)
+    judged_elsewhere = set() if is_closed(analysis) else _returned(analysis)
     reported: dict[_Where, Event] = {}
     for keep in analysis.fates.keeps:
         if keep.path != path or (_where(keep), keep.part) in needed:
@@ -143,7 +143,7 @@ def returned(
     return [definition for definition in definitions if any(_is_in(keep, (definition,)) for keep in open_)]
 
 
-def _is_program(analysis: Analysis) -> bool:
+def is_closed(analysis: Analysis) -> bool:
     """Whether the file is run, and nothing in it is another's: a library may try itself out, too."""
     module = next(m for m in analysis.modules.values() if m.path == analysis.target)
     if not analysis.fates.keeps or not is_program(module):
