@@ -94,6 +94,7 @@ class Analysis:
     undecided: dict[FunctionDefinition, None] = field(default_factory=dict)
     around: dict[ast.AST, ast.AST] = field(default_factory=dict)
     written: dict[ast.AST, dict[str, list[ast.expr | Item]]] = field(default_factory=dict)
+    branches: dict[ast.AST, list[tuple[range, range]]] = field(default_factory=dict)
     decided: frozenset[FunctionDefinition] = frozenset()
     heard: Heard = field(default_factory=Heard)
     settled: Settled = field(default_factory=dict)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from detachlint.tracking import hints, targets
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.environment import ModeIf
+from detachlint.tracking.heard import parameters
 from detachlint.tracking.values import (
     CLEAR,
     NONE,
@@ -72,11 +73,25 @@ def outcome(frame: Frame, test: ast.expr) -> bool | None:
         turn = _asks_for_first(test, frame.loops[-1].counter)
         if turn is not None:
             return turn is frame.loops[-1].first
+    if _is_given_none(frame, test):
+        return False
+    if isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.Is, ast.IsNot)):
+        none = test.comparators[0]
+        if isinstance(none, ast.Constant) and none.value is None and _is_given_none(frame, test.left):
+            return isinstance(test.ops[0], ast.Is)
     value = frame.analysis.seen.get(test)
     constant = getattr(value, "constant", None)
     if isinstance(constant, bool) and isinstance(test, (ast.Name, ast.Constant, ast.Compare)):
         return constant
     return None
+
+
+def _is_given_none(frame: Frame, node: ast.expr) -> bool:
+    """Whether a name is None because the call that runs gave None, or nothing, for it."""
+    if not isinstance(node, ast.Name) or frame.caller is None or frame.definition is None:
+        return False
+    given = any(parameter.arg == node.id for parameter in parameters(frame.definition))
+    return given and frame.get((frame.scope, node.id)) == NONE
 
 
 def chosen(frame: Frame, written: ast.expr) -> ast.expr:

@@ -80,6 +80,8 @@ def call_library(frame: Frame, node: ast.AST, name: str, arguments: Arguments) -
         if name.startswith("torch.optim."):
             kind = "object" if name.startswith("torch.optim.lr_scheduler.") else "optimizer"
             return _construct(frame, node, name, kind, False, arguments)
+        if name.rpartition(".")[2].startswith("_"):
+            return methods.call_unknown(frame, node, None, arguments)  # for the library itself: sizes, checks
         if name.startswith(_OPEN_NAMESPACES):
             numbers = methods.is_map(node) and methods.are_numbers(
                 methods.call_back(frame, node, arguments.values())

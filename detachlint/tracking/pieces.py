@@ -1,7 +1,7 @@
 """Whether what a loop collects are pieces of a graph that was there before it.
 
-`for head in heads: boxes.append(decode(head))` keeps nothing that `heads` does not hold anyway, as long as what
-collects them goes with the call: no network runs in a turn, and no turn goes on from the one before.
+`for head in heads: boxes.append(decode(head))` keeps nothing that `heads` does not hold anyway, as long as
+what collects them goes with the call: no network runs in a turn, and no turn goes on from the one before.
 """
 
 from __future__ import annotations

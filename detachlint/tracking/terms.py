@@ -14,6 +14,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import TypeAlias
 
 from detachlint.tracking.analysis import Analysis, Frame
 from detachlint.tracking.definitions import FunctionDefinition
@@ -180,7 +181,10 @@ class Reader:
     def meanings(self, name: ast.Name, scope: Scope) -> Iterator[tuple[ast.expr, Scope]]:
         """What a name stands for: what is assigned to it or put into it, or the argument it was given."""
         found = written_in(self.analysis, scope.node).get(name.id, ())
+        apart = _branches(self.analysis, scope.node) if len(found) > 1 else ()
         for written in found:
+            if any(_is_apart(name, _stands(written), branches) for branches in apart):
+                continue
             if isinstance(written, Item):
                 yield from self._item(written, scope)
             else:
@@ -196,6 +200,31 @@ class Reader:
         for written, its_scope in self.returned(callee) if callee is not None else ():
             if isinstance(written, ast.Tuple) and item.position < len(written.elts):
                 yield written.elts[item.position], its_scope
+
+
+_Lines: TypeAlias = "tuple[range, range]"
+
+
+def _branches(analysis: Analysis, node: ast.AST) -> list[_Lines]:
+    """The lines of the two sides of every condition in a function: of these only one runs."""
+    known = analysis.branches.get(node)
+    if known is None:
+        conditions = (part for part in own_nodes(node) if isinstance(part, ast.If) and part.orelse)
+        known = analysis.branches[node] = [(_lines(part.body), _lines(part.orelse)) for part in conditions]
+    return known
+
+
+def _lines(body: list[ast.stmt]) -> range:
+    return range(body[0].lineno, (body[-1].end_lineno or body[-1].lineno) + 1)
+
+
+def _is_apart(one: ast.expr, other: ast.expr, branches: _Lines) -> bool:
+    sides = [next((s for s in (0, 1) if part.lineno in branches[s]), None) for part in (one, other)]
+    return None not in sides and sides[0] != sides[1]
+
+
+def _stands(written: ast.expr | Item) -> ast.expr:
+    return written.call if isinstance(written, Item) else written
 
 
 @dataclass(frozen=True, slots=True)

@@ -1174,6 +1174,42 @@ def weighed(critic: nn.Module, values, done):
     weight = (1 - done).log().cumsum(0).exp()
     loss = (critic(values) - done) ** 2
     return (loss * weight).mean()
+=== what this call was given no scaler for
+def loss_of(labels, out, criterion, scaler):
+    if scaler:
+        out = torch.from_numpy(scaler.inverse_transform(out.numpy()))
+    return criterion(out, labels)
+def shown(out, picture=None):
+    return out.numpy() if picture is not None else out.detach().numpy()
+def train(rows, criterion):
+    for row, label in rows:
+        loss_of(label, net(row), criterion, None).backward()
+        shown(net(row))
+def check(rows, criterion, scaler):
+    with torch.no_grad():
+        return [loss_of(label, net(row), criterion, scaler).item() for row, label in rows]
+=== each branch has a prediction of its own
+def loss_of(model: nn.Module, kind, rows, drift, speed):
+    def squared(value, wanted):
+        return torch.mean(0.5 * (value - wanted) ** 2)
+    if kind == "score":
+        value = drift - 0.5 * model(rows)
+        return squared(value, speed)
+    else:
+        value = model(rows)
+        return squared(value, speed)
+def step(optimizer, kind, rows, drift, speed):
+    loss = loss_of(net, kind, rows, drift, speed)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+=== sizes that a library works out for itself
+class Layer(nn.Module):
+    def __init__(self, ins, outs):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(outs, ins))
+        fan, _ = nn.init._calculate_fan_in_and_fan_out(self.weight)
+        self.bound = 1 / np.sqrt(fan)
 """)
 
 
