@@ -17,6 +17,7 @@ from detachlint.tracking.fates import is_spent
 from detachlint.tracking.places import OUTSIDE
 from detachlint.tracking.selection import detachable
 from detachlint.tracking.values import (
+    Doubt,
     Grad,
     Instance,
     Object,
@@ -25,6 +26,7 @@ from detachlint.tracking.values import (
     Tuple,
     Unknown,
     Value,
+    doubt_of,
     grad_of,
     lineage_of,
     origin_of,
@@ -78,7 +80,16 @@ def _refused_leaf(frame: Frame, value: Value, call: Call) -> Value | None:
     found = (
         leaf for leaf in leaves if tracks(leaf) and not tracked.is_leaf(leaf) and not tracked.is_text(leaf)
     )
-    return next(found, None)
+    return next((leaf for leaf in found if not _may_be_no_tensor(frame, leaf)), None)
+
+
+def _may_be_no_tensor(frame: Frame, leaf: Value) -> bool:
+    """Whether it stands in an output, or a backward alone speaks for it: of a network or number, too."""
+    lineage = lineage_of(leaf)
+    while lineage is not None and len(lineage.parents) == 1 and (lineage.place or lineage.entered):
+        lineage = lineage.parents[0]
+    inferred = lineage is not None and not lineage.tracks and lineage.key in frame.analysis.facts.tracking
+    return Doubt.PART in doubt_of(leaf) or inferred
 
 
 def _looked_at(
