@@ -48,7 +48,7 @@ def augmented(frame: Frame, node: ast.AugAssign) -> None:
     place = targets.place_of(frame, node.target)
     if place is None and isinstance(node.target, ast.Name):
         place = targets.name_place(frame, node.target.id)
-    if _adds(value, new):
+    if _adds(node.op, value, new):
         new = keeping.accumulated(frame, node, node.target, _incoming(value, new), node.value, place, "add")
         new = _together(frame, node, old, new)
     elif grad_of(new) is Grad.UNKNOWN:
@@ -83,8 +83,10 @@ def _own_operator(frame: Frame, node: ast.AugAssign, old: Instance, value: Value
 _OPERATORS = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv"}
 
 
-def _adds(value: Value, new: Value) -> bool:
-    return tracks(new) and (tracks(value) or isinstance(value, Unknown))
+def _adds(op: ast.operator, value: Value, new: Value) -> bool:
+    """Whether a graph comes in; what something is scaled by is a number, if nothing shows that it tracks."""
+    unknown = isinstance(value, Unknown) and isinstance(op, (ast.Add, ast.Sub))
+    return tracks(new) and (tracks(value) or unknown)
 
 
 def _incoming(value: Value, new: Value) -> Value:

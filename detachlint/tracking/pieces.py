@@ -29,15 +29,26 @@ def is_piece(frame: Frame, lineage: Lineage | None, written: ast.expr | None, bo
     graph = _Graph(frame, set(ast.walk(definition.node)), inside)
     if not graph.walk(lineage):
         return False
-    apart = written is not None and any(isinstance(part, ast.Subscript) for part in ast.walk(written))
-    return (apart or graph.taken_apart) and graph.is_of_wholes()
+    apart = graph.taken_apart or _takes_apart(loop, written)
+    return apart and graph.is_of_wholes() and not graph.is_chained()
+
+
+def _takes_apart(loop: ast.AST | None, written: ast.expr | None) -> bool:
+    """Whether an item is written, or what a loop over things that are there gives."""
+    if written is None:
+        return False
+    given = ast.walk(loop.target) if isinstance(loop, (ast.For, ast.AsyncFor)) else ()
+    names = {part.id for part in given if isinstance(part, ast.Name)}
+    parts = list(ast.walk(written))
+    return any(isinstance(p, ast.Subscript) or (isinstance(p, ast.Name) and p.id in names) for p in parts)
 
 
 @dataclass(slots=True)
 class _Graph:
     """What a value was computed from, down to the `wholes` that were there before the loop.
 
-    Each of what was `worked` on in the loop must be made of a whole: of leaves alone it is a new graph.
+    Each of what was `worked` on in the loop must be made of a whole: of leaves alone it is a new graph. So
+    must both of what is `joined`, the one and the other on different paths.
     """
 
     frame: Frame
@@ -45,8 +56,9 @@ class _Graph:
     inside: set[ast.AST]
     wholes: list[Lineage] = field(default_factory=list)
     worked: list[Lineage] = field(default_factory=list)
+    joined: list[Lineage] = field(default_factory=list)
     users: dict[Lineage, list[Lineage]] = field(default_factory=dict)
-    made: set[int] = field(default_factory=set)
+    made: dict[int, list[Lineage]] = field(default_factory=dict)
     taken_apart: bool = False
 
     def walk(self, lineage: Lineage | None) -> bool:
@@ -71,12 +83,22 @@ class _Graph:
 
     def is_of_wholes(self) -> bool:
         """Whether all that was worked on is made of what was there."""
-        found, waiting = set(self.wholes), list(self.wholes)
+        found = self._made_of(self.wholes)
+        mixed = (len({parent in found for parent in each.parents}) > 1 for each in self.joined)
+        return bool(self.wholes) and all(each in found for each in self.worked) and not any(mixed)
+
+    def is_chained(self) -> bool:
+        """Whether a turn goes on from the one before: the same operation stands among what it was made of."""
+        several = (same for same in self.made.values() if len(same) > 1)
+        return any(len(self._made_of([one]).intersection(same)) > 1 for same in several for one in same)
+
+    def _made_of(self, these: list[Lineage]) -> set[Lineage]:
+        found, waiting = set(these), list(these)
         while waiting:
             new = [user for user in self.users.get(waiting.pop(), ()) if user not in found]
             found.update(new)
             waiting.extend(new)
-        return bool(self.wholes) and all(each in found for each in self.worked)
+        return found
 
     def _thing(self, lineage: Lineage) -> tuple[object, ...]:
         return self.frame.analysis.keys.thing(lineage.key) if lineage.key >= 0 else (None,)
@@ -92,11 +114,12 @@ class _Graph:
         self.taken_apart = self.taken_apart or kind in (*NODES, "element")
         if kind not in NODES:
             if lineage.key < 0 and len(lineage.parents) > 1:
-                self.worked.extend(lineage.parents)  # one or the other, on different paths
+                self.joined.append(lineage)
             return True
-        if lineage.call is not None or not lineage.parents or lineage.key in self.made:
-            return False  # a network runs in each turn, or each goes on from the one before
-        self.worked.append(lineage)
+        if lineage.call is not None or not lineage.parents:
+            return False  # a network runs in each turn
+        if lineage.tracks:
+            self.worked.append(lineage)
         if rest[0] in self.inside:
-            self.made.add(lineage.key)
+            self.made.setdefault(lineage.key, []).append(lineage)
         return True

@@ -1210,6 +1210,27 @@ class Layer(nn.Module):
         self.weight = nn.Parameter(torch.empty(outs, ins))
         fan, _ = nn.init._calculate_fan_in_and_fan_out(self.weight)
         self.bound = 1 / np.sqrt(fan)
+=== a number among the attributes of a module that is copied
+import copy
+from elsewhere import noise
+class Policy(nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.constant = np.log(np.sqrt(2 * np.pi)) * size
+    def log_prob(self, y):
+        return noise(y).pow(2).sum(1, keepdim=True) + self.constant
+class Agent:
+    def __init__(self, size):
+        self.policy = Policy(size).to("cpu")
+        self.target = copy.deepcopy(self.policy)
+    def learn(self, y):
+        self.policy.log_prob(y).mean().backward()
+=== what a step is made shorter by is a number
+def halve(rows, settings):
+    step = net(rows)
+    for turn in range(3):
+        step *= settings.shrink
+    print(step.sum().item())
 """)
 
 
