@@ -73,6 +73,7 @@ def written_into(
     # Only a tensor that did not track is changed; one of which nothing is known is somebody else's.
     own = receiver.grad is Grad.CLEAR or place in frame.analysis.buffers
     own = own and not accumulation.only_itself(frame, base, written)
+    own = own and not _is_made_this_turn(frame, node)
     if own and not receiver.leaf and (born < frame.depth or born == OUTSIDE):
         outside = place[1][0] in ".[" and frame.born(place[0]) == OUTSIDE
         sink = "statistic" if outside or _is_running(how) else "collect"
@@ -80,6 +81,19 @@ def written_into(
         keeping.keep(frame, _statement(frame, node), sink, text, leaf, written, place, born)
     frame.put(place, keeping.marked(frame, node, result, place))
     return result
+
+
+def _is_made_this_turn(frame: Frame, node: ast.AST) -> bool:
+    """Whether this turn of the loop has put a new one there: `rows[i] = zeros(n)`, then `rows[i][at] = x`."""
+    loop = frame.loops[-1].node if frame.loops else None
+    if not isinstance(node, ast.Subscript) or not isinstance(loop, (ast.For, ast.AsyncFor, ast.While)):
+        return False
+    before = (part for part in loop.body if isinstance(part, ast.Assign) and part.lineno < node.lineno)
+    made = {ast.unparse(target) for part in before for target in part.targets}
+    whole: ast.expr = node.value
+    while isinstance(whole, ast.Subscript) and ast.unparse(whole) not in made:
+        whole = whole.value
+    return isinstance(whole, ast.Subscript)
 
 
 def cut_elements(frame: Frame, loop: ast.For | ast.AsyncFor) -> None:

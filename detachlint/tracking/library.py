@@ -430,6 +430,8 @@ def call_module(frame: Frame, node: ast.AST, module: Module, arguments: Argument
         return _derived(frame, node, operands)
     opaque = not _passes_gradients(module)
     trainable = Grad.CLEAR if frame.is_frozen(module.key) else module.trainable
+    if trainable is Grad.TRACKS and _may_be_a_loss(frame, module, operands):
+        trainable = Grad.UNKNOWN
     value = module_output(frame, node, trainable, operands, module.key, opaque=opaque)
     value = in_tuples(value, _levels(frame, module))
     if operands and Doubt.PACKED in doubt_of(operands[0]):
@@ -437,6 +439,12 @@ def call_module(frame: Frame, node: ast.AST, module: Module, arguments: Argument
     if klass is not None and klass.target:
         return objectives.compared(frame, node, klass.target, arguments, value)
     return value
+
+
+def _may_be_a_loss(frame: Frame, module: Module, operands: Many[Value]) -> bool:
+    """Whether all that is known is `criterion: nn.Module`, of two things: most have no parameters."""
+    shown = module.key in frame.analysis.facts.modules or module.key in frame.live.evaluating
+    return module.name == hints.ANY_MODULE and not shown and len(operands) == 2
 
 
 def _levels(frame: Frame, module: Module) -> int | None:

@@ -233,7 +233,9 @@ def module_method(
     frame: Frame, node: ast.AST, receiver: Module | Instance, name: str, arguments: Arguments
 ) -> Value:
     """A method that every nn.Module has."""
-    if isinstance(receiver, Module) and (receiver.trainable is Grad.UNKNOWN or not receiver.name):
+    if isinstance(receiver, Module) and (
+        receiver.trainable is Grad.UNKNOWN or receiver.name in ("", _MODULE)
+    ):
         _learn(frame, node, receiver, name, arguments)
     if name in ("eval", "train"):
         _switch_eval(frame, receiver, name, arguments)

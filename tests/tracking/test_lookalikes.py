@@ -1231,6 +1231,28 @@ def halve(rows, settings):
     for turn in range(3):
         step *= settings.shrink
     print(step.sum().item())
+=== a module that compares two things is a loss, which mostly has no parameters
+def check(model: nn.Module, rows, criterion: nn.Module):
+    total = 0
+    for row, label in rows:
+        with torch.no_grad():
+            out = model(row)
+        total += criterion(out, label)
+    return total.item()
+=== a network of two inputs that is trained
+def check(critic: nn.Module, rows):
+    optimizer = torch.optim.SGD(critic.parameters(), lr=0.1)
+    total = 0
+    for state, action in rows:
+        total += critic(state, action).mean()  #! add
+    return total.item()
+=== what is filled was made in this very turn
+def perfect(wanted: nn.Module, rows):
+    made = [torch.zeros(4, 6) for _ in rows]
+    for at, row in enumerate(rows):
+        made[at] = torch.zeros(row.shape)
+        made[at][..., 0:3][row > 0] = wanted(row).log()
+        print(made[at].sum().item())
 """)
 
 
