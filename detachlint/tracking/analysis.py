@@ -50,12 +50,13 @@ MAX_WORK_OF_ENTRY = 2_000
 
 @dataclass(slots=True, eq=False)
 class Hook:
-    """A forward hook that waits for its module to be called."""
+    """A forward hook that waits for its module to be called; registered `within` a function, if any."""
 
     node: ast.AST
     function: Function | Partial
     receiver: Value
     modules: frozenset[int]
+    within: FunctionDefinition | None = None
     seen: bool = False
 
 

@@ -22,6 +22,7 @@ from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition,
 from detachlint.tracking.environment import State
 from detachlint.tracking.fates import Use
 from detachlint.tracking.heard import orders
+from detachlint.tracking.modes import is_no_grad
 from detachlint.tracking.places import OUTSIDE, Place
 from detachlint.tracking.values import (
     NONE,
@@ -219,11 +220,24 @@ def _finish(frame: Frame, definition: FunctionDefinition) -> None:
 
 
 def _run_waiting_hooks(frame: Frame) -> None:
-    """Hooks of modules that are called by code out of sight run here, with grad mode on."""
+    """Hooks of modules that are called by code out of sight run here, with grad mode on.
+
+    Those that their function removes again have run in it, where that calls networks.
+    """
     for hook in list(frame.analysis.hooks):
-        if not hook.seen and frame.state is not None:
+        removed = hook.within is not None and _calls_without_grad(hook.within.node)
+        if not hook.seen and not removed and frame.state is not None:
             methods.run_hook(frame, hook)
     frame.analysis.hooks.clear()
+
+
+def _calls_without_grad(function: ast.AST) -> bool:
+    """Whether a function removes hooks again, and has a block without grad, where it calls something."""
+    parts = list(ast.walk(function))
+    removes = any(isinstance(part, ast.Attribute) and part.attr == "remove" for part in parts)
+    blocks = [part for part in parts if isinstance(part, (ast.With, ast.AsyncWith))]
+    off = [block for block in blocks if any(is_no_grad(item.context_expr) for item in block.items)]
+    return removes and any(isinstance(part, ast.Call) for block in off for part in ast.walk(block.body[0]))
 
 
 def _framework_backpropagates(frame: Frame, definition: FunctionDefinition) -> bool:

@@ -299,7 +299,8 @@ def _grow(frame: Frame, node: ast.AST, receiver: Module, arguments: Arguments) -
 def _register_hook(frame: Frame, node: ast.AST, receiver: Value, arguments: Arguments) -> Value:
     hook = arguments.get(0, "hook")
     if isinstance(hook, (Function, Partial)):
-        frame.analysis.hooks.append(Hook(node, hook, receiver, frozenset(owners(frame, receiver))))
+        owned = frozenset(owners(frame, receiver))
+        frame.analysis.hooks.append(Hook(node, hook, receiver, owned, frame.definition))
     return frame.analysis.unknown(frame.analysis.keys("call", node))
 
 
