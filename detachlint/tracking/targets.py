@@ -255,10 +255,18 @@ def _put_item(
     constant = isinstance(index, Plain) and isinstance(index.constant, (str, int))
     for site in base.sites:
         # One slot that is overwritten does not grow; a slot per step does.
-        if not constant and not accumulation.only_itself(frame, target, source, Grad.TRACKS):
+        one = constant or _is_written_out(frame, site)
+        if not one and not accumulation.only_itself(frame, target, source, Grad.TRACKS):
             keeping.collected(frame, target, "[...] =", value, source, element(site), frame.born(site))
     held = keeping.marked(frame, target, value, expressions.item_place(base.sites[0], index))
     containers.put(frame, base, index, held)
+
+
+def _is_written_out(frame: Frame, site: int) -> bool:
+    """Whether a list is `[low, high]` in the text: writing into its slots does not give it more of them."""
+    _, *rest = frame.analysis.keys.thing(site)
+    written = rest[0].elts if rest and isinstance(rest[0], ast.List) else []
+    return bool(written) and not any(isinstance(part, ast.Starred) for part in written)
 
 
 def place_of(frame: Frame, node: ast.AST) -> Place | None:

@@ -1265,6 +1265,20 @@ def outputs(model: nn.Module, layers, rows):
     for handle in handles:
         handle.remove()
     return found
+=== two slots that are written again and again
+def search(rows, turns):
+    low, high = net(rows).sum(), net(2 * rows).sum()
+    ends = [low, high]
+    for turn in range(turns):
+        middle = net(turn * rows).sum()
+        ends[0 if middle > 0 else 1] = middle
+    return ends[0].item()
+=== a slot for each turn
+def search(rows, turns):
+    ends = [None] * turns
+    for turn in range(turns):
+        ends[turn] = net(turn * rows).sum()  #! collect
+    return [end.item() for end in ends]
 """)
 
 
