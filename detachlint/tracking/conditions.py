@@ -12,7 +12,7 @@ from dataclasses import replace
 from detachlint.tracking import hints, targets
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.environment import ModeIf
-from detachlint.tracking.heard import parameters
+from detachlint.tracking.heard import ANY_MODULE, parameters
 from detachlint.tracking.values import (
     CLEAR,
     NONE,
@@ -255,7 +255,7 @@ def _as_named(frame: Frame, named: ast.expr, value: Unknown) -> Value | None:
         return None
     known = hints.value_of(frame, named, value.key)
     # A wrapper or a base class says nothing of what is inside.
-    layer = isinstance(known, Module) and known.name != hints.ANY_MODULE and known.trainable is Grad.TRACKS
+    layer = isinstance(known, Module) and known.name != ANY_MODULE and known.trainable is Grad.TRACKS
     return known if layer or isinstance(seen, Class) else None
 
 

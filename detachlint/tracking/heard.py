@@ -17,6 +17,7 @@ from typing import TypeAlias
 from detachlint.tracking.definitions import FunctionDefinition
 from detachlint.tracking.values import GradMode, Instance, Module, Plain, Value
 
+ANY_MODULE = "torch.nn.Module"
 _MOST_KINDS = 3
 
 
@@ -42,11 +43,13 @@ Settled: TypeAlias = "dict[ast.arg, dict[Hashable, frozenset[GradMode]]]"
 class Heard:
     """The kinds of values that calls pass for each parameter; None stands for one that is unknown.
 
-    Of each word the grad modes are known in which it is passed.
+    Of each word the grad modes are known in which it is passed. Calls that were `missed` may pass anything;
+    of those `cut_short` nobody knows what they do when they are told a word.
     """
 
     kinds: dict[ast.arg, dict[Hashable, set[GradMode]]] = field(default_factory=dict)
     missed: set[FunctionDefinition] = field(default_factory=set)
+    cut_short: set[FunctionDefinition] = field(default_factory=set)
 
     def passed(self, parameter: ast.arg, value: Value, mode: GradMode) -> None:
         """A call that is interpreted passes `value`, in this grad mode."""
@@ -55,11 +58,13 @@ class Heard:
 
     def settled(self) -> Settled:
         """The parameters of which all calls in sight say what they are."""
-        open_ = {parameter for definition in self.missed for parameter in parameters(definition)}
+        missed = {parameter for definition in self.missed for parameter in parameters(definition)}
+        cut = {parameter for definition in self.cut_short for parameter in parameters(definition)}
         return {
             parameter: {kind: frozenset(modes) for kind, modes in kinds.items()}
             for parameter, kinds in self.kinds.items()
-            if None not in kinds and len(kinds) <= _MOST_KINDS and parameter not in open_
+            if None not in kinds and len(kinds) <= _MOST_KINDS and parameter not in missed
+            if not (parameter in cut and _are_words(kinds))
         }
 
 
@@ -90,6 +95,8 @@ def _are_words(kinds: Mapping[Hashable, object]) -> bool:
 def _kinds_of(value: Value) -> tuple[Hashable, ...]:
     if isinstance(value, Instance):
         return tuple(each.klass for each in value.each())
+    if isinstance(value, Module) and value.name == ANY_MODULE:
+        return ()  # an annotation, which says nothing against a class that another call passes
     if isinstance(value, Module) and value.name and value.child is None and not value.parts:
         return (Layer(value.name),)
     if isinstance(value, Plain) and isinstance(value.constant, (str, bool)):

@@ -14,7 +14,7 @@ from detachlint.tracking import calls, expressions, inlining
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.definitions import ClassDefinition
-from detachlint.tracking.heard import Layer
+from detachlint.tracking.heard import ANY_MODULE, Layer
 from detachlint.tracking.places import OUTSIDE
 from detachlint.tracking.values import (
     ARRAY,
@@ -34,7 +34,6 @@ from detachlint.tracking.values import (
     join_all,
 )
 
-ANY_MODULE = "torch.nn.Module"
 _PLAIN = frozenset({"int", "float", "str", "bool", "bytes"})
 _TENSORS = frozenset({"torch.Tensor", "torch.FloatTensor"})
 _INTEGERS = frozenset({"torch.LongTensor", "torch.IntTensor", "torch.BoolTensor"})

@@ -79,11 +79,12 @@ def call_function(frame: Frame, node: ast.AST, function: Function, arguments: Ar
 
 def _miss(frame: Frame, definition: FunctionDefinition) -> None:
     """What this call does is not heard, nor all that the calls do that lead to it."""
-    missed = frame.analysis.heard.missed
-    missed.add(definition)
+    heard = frame.analysis.heard
+    if definition.node not in frame.active:
+        heard.missed.add(definition)
     current: Frame | None = frame
     while current is not None and current.definition is not None:
-        missed.add(current.definition)
+        heard.cut_short.add(current.definition)
         current = current.caller
 
 

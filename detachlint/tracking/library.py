@@ -19,7 +19,6 @@ from detachlint.tracking import (
     copies,
     expressions,
     feeding,
-    hints,
     inplace,
     methods,
     modes,
@@ -31,6 +30,7 @@ from detachlint.tracking import (
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.fates import Use
+from detachlint.tracking.heard import ANY_MODULE
 from detachlint.tracking.places import LEAF, LOADED, UNSEEN, Place
 from detachlint.tracking.values import (
     ARRAY,
@@ -444,7 +444,7 @@ def call_module(frame: Frame, node: ast.AST, module: Module, arguments: Argument
 def _may_be_a_loss(frame: Frame, module: Module, operands: Many[Value]) -> bool:
     """Whether all that is known is `criterion: nn.Module`, of two things: most have no parameters."""
     shown = module.key in frame.analysis.facts.modules or module.key in frame.live.evaluating
-    return module.name == hints.ANY_MODULE and not shown and len(operands) == 2
+    return module.name == ANY_MODULE and not shown and len(operands) == 2
 
 
 def _levels(frame: Frame, module: Module) -> int | None:
@@ -464,7 +464,7 @@ def gives_one_tensor(frame: Frame, module: Value) -> bool:
 def _passes_gradients(module: Module) -> bool:
     """Whether what goes into a module surely gets its gradient: into torch's own, made of torch's own."""
     inner = module.child
-    known = module.name.startswith("torch.nn.") and module.name != hints.ANY_MODULE
+    known = module.name.startswith("torch.nn.") and module.name != ANY_MODULE
     return known and (inner is None or (isinstance(inner, Module) and _passes_gradients(inner)))
 
 

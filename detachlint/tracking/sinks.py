@@ -54,7 +54,8 @@ def library_call(
             continue  # what `asdict` takes is a record, whatever else it looked like
         leaf = _refused_leaf(frame, value, call)
         if leaf is None:
-            if isinstance(value, Unknown) or grad_of(value) is Grad.UNKNOWN:
+            in_output = tracks(value) and Doubt.PART in doubt_of(value)
+            if isinstance(value, Unknown) or grad_of(value) is Grad.UNKNOWN or in_output:
                 frame.leave_open(lineage_of(value))
             continue
         first = first or leaf
