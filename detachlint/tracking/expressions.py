@@ -314,6 +314,8 @@ def operate(frame: Frame, node: ast.AST, left: Value, right: Value, op: ast.oper
         return frame.analysis.unknown(frame.analysis.keys("operation", node))
     operands = [v for v in (left, right) if isinstance(v, (Tensor, Unknown, Object))]
     value = derive(frame, node, operands, summed=isinstance(op, (ast.Add, ast.Sub)))
+    if isinstance(op, ast.Div) and not isinstance(left, Plain) and lineage_of(left) is None:
+        return divided(frame, node, value)
     if isinstance(op, ast.Pow):
         return objectives.measured(frame, node, bent(frame, node, value))
     if isinstance(node, ast.BinOp) and isinstance(op, (ast.Mult, ast.MatMult)):
@@ -328,6 +330,15 @@ def bent(frame: Frame, node: ast.AST, value: Value) -> Value:
         return value
     key = frame.analysis.keys("operation", node)
     return with_lineage(value, Lineage(key, (lineage,), tracks=lineage.tracks, context=frame.own_context))
+
+
+def divided(frame: Frame, node: ast.AST, value: Value) -> Value:
+    """A quotient of which only the divisor has a history: a backward of it says nothing of that."""
+    lineage = lineage_of(value)
+    if lineage is None:
+        return value
+    key = frame.analysis.keys("operation", node)
+    return with_lineage(value, Lineage(key, (lineage,), arity=1, tracks=lineage.tracks, context=frame.own_context))
 
 
 _CONVERSIONS = re.compile(r"%(?:\(\w+\))?[-+ #0]*[\d.*]*([a-zA-Z])")

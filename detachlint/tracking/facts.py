@@ -17,7 +17,7 @@ What follows for the ingredients of a proven value is a matter of care:
 from __future__ import annotations
 
 import ast
-from collections.abc import Sized
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass, field
 
 from detachlint.tracking.events import Note
@@ -26,12 +26,24 @@ from detachlint.tracking.values import GradMode, Lineage
 
 _CANDIDATES = ("call", "operation")
 _DRAWING = frozenset({".sample", ".act", ".predict", ".choose_action", ".select_action", ".get_action"})
+_LOOKING_UP = frozenset({".get", ".pop", ".setdefault"})
 _MADE = ("module", "object", "self", "annotated", "copy")  # of these the class is known
 
 
 def _is_passage(lineage: Lineage) -> bool:
     """Whether the value only passed here: into a call, out of one, through a place."""
     return lineage.entered is not None or lineage.left is not None or lineage.place is not None
+
+
+def _ancestors(lineage: Lineage) -> Iterator[Lineage]:
+    """The definition and all that it was computed from, each once."""
+    waiting, seen = [lineage], set[Lineage]()
+    while waiting:
+        one = waiting.pop()
+        if one not in seen:
+            seen.add(one)
+            yield one
+            waiting.extend(one.parents)
 
 
 @dataclass(slots=True)
@@ -180,8 +192,9 @@ class Facts:
             candidates = []
         if lineage.summed and linear:
             for parent in candidates:
-                self._prove(parent, note, seen, summand, single=True)
-        elif len(candidates) == 1:
+                if len(candidates) == 1 or self._is_made_by_calls(parent):
+                    self._prove(parent, note, seen, summand, single=True)
+        elif len(candidates) == 1 and not self._has_another_source(lineage, candidates[0]):
             operand = self._kind(lineage) == "operation"
             self._prove(candidates[0], note, seen, linear=False, single=operand)
         elif len({self._whole(parent) for parent in candidates}) == 1 and self._is_quotient(lineage):
@@ -201,7 +214,7 @@ class Facts:
         thing = self.keys.thing(lineage.call.key)
         if thing[0] in ("part", "element") and str(thing[2]).startswith("["):
             return  # `transforms[name](x)`: one of many functions, which need not be modules
-        if thing[0] == "part" and thing[2] in _DRAWING:
+        if thing[0] == "part" and thing[2] in _DRAWING | _LOOKING_UP:
             return  # `times, weights = sampler.sample(n)`: no module, and what is drawn does not track
         if self._candidates(lineage):
             self.differentiable.setdefault(lineage.call.key, note)
@@ -212,6 +225,25 @@ class Facts:
 
     def _candidates(self, lineage: Lineage) -> list[Lineage]:
         return [parent for parent in lineage.parents if self._is_candidate(parent)]
+
+    def _has_another_source(self, product: Lineage, candidate: Lineage) -> bool:
+        """Whether something else in a product is known to require grad: nothing is shown of a factor then.
+
+        What is divided by says as little: numbers of tokens and of steps are what losses are divided by.
+        """
+        if self._kind(product) != "operation" or product.summed:
+            return False
+        if self._is_quotient(product) and candidate is not product.parents[0]:
+            return True
+        return any(
+            one.tracks or one.key in self.tracking
+            for parent in product.parents
+            if parent is not candidate
+            for one in _ancestors(parent)
+        )
+
+    def _is_made_by_calls(self, lineage: Lineage) -> bool:
+        return any(one.key >= 0 and self._kind(one) == "call" for one in _ancestors(lineage))
 
     def _is_quotient(self, lineage: Lineage) -> bool:
         if lineage.key < 0 or len(lineage.parents) != 2:

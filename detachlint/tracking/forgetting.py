@@ -122,14 +122,16 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 def _cut_in(statement: ast.stmt, receiver: str) -> Iterator[str]:
     """`self.x = cut(self.x)`, `self.x.detach_()`, `for h in self.x: h.detach_()`."""
-    calls = [part for part in ast.walk(statement) if isinstance(part, ast.Call)]
-    if not any(isinstance(call.func, ast.Attribute) and call.func.attr in _CUTS for call in calls):
-        return
-    if isinstance(statement, ast.Assign):
+    called = {
+        part.func.attr
+        for part in ast.walk(statement)
+        if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute)
+    }
+    if isinstance(statement, ast.Assign) and called & _CUTS:
         read = {ast.unparse(part) for part in ast.walk(statement.value) if isinstance(part, ast.expr)}
         written = [ast.unparse(target) for target in statement.targets]
         yield from (text.removeprefix(receiver) for text in written if text in read)
-    elif isinstance(statement, (ast.Expr, ast.For)):
+    elif isinstance(statement, (ast.Expr, ast.For)) and "detach_" in called:
         yield from (
             ast.unparse(part).removeprefix(receiver)
             for part in ast.walk(statement.iter if isinstance(statement, ast.For) else statement.value)
@@ -206,11 +208,15 @@ def _is_place(node: ast.AST, path: str, context: type[ast.expr_context]) -> bool
 
 
 def _is_read(node: ast.AST, path: str, method: ast.AST) -> bool:
-    """Whether something is made of the place: asking whether it is there does not count."""
+    """Whether a graph goes on from the place: asking whether it is there does not count, nor does a cut."""
     if not _is_place(node, path, ast.Load):
         return False
-    tests = (part for part in ast.walk(method) if isinstance(part, ast.Compare))
-    return not any(node is part.left for part in tests)
+    for part in ast.walk(method):
+        if isinstance(part, ast.Compare) and node is part.left:
+            return False
+        if isinstance(part, ast.Attribute) and node is part.value and part.attr in _CUTS | {"data"}:
+            return False
+    return True
 
 
 def _without_a_body(klass: ClassDefinition, own: list[Stored]) -> Iterator[Event]:

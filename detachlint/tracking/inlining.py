@@ -354,11 +354,12 @@ def _entered(
 
 def _is_said_to_be_plain(value: Value, parameter: ast.arg) -> bool:
     """A field of an output is what the function that takes it says: `count: int` is no tensor."""
-    if not isinstance(value, Tensor) or parameter.annotation is None:
+    if not isinstance(value, (Tensor, Unknown)) or parameter.annotation is None:
         return False
     words = {getattr(part, "id", None) for part in ast.walk(parameter.annotation)} - {None}
     # Of a float it says less: tensors are taken for one. And a quoted type has no words.
-    return bool(words) and words <= {"int", "str", "bool"} and conditions.are_plain(parameter.annotation)
+    numbers = {"int", "str", "bool"} if isinstance(value, Tensor) else {"int", "str", "bool", "float"}
+    return bool(words) and words <= numbers and conditions.are_plain(parameter.annotation)
 
 
 def _learn_weights(inner: Frame, value: Unknown, parameter: ast.arg) -> None:

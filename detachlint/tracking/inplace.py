@@ -28,6 +28,7 @@ from detachlint.tracking.values import (
     NONE,
     Container,
     Grad,
+    Instance,
     Sequence,
     Tensor,
     Tuple,
@@ -207,9 +208,15 @@ def _layer(frame: Frame) -> FunctionDefinition | None:
     while current is not None and current.receiver == frame.receiver:
         definition = current.definition
         if definition is not None and definition.owner is not None and definition.name == "forward":
-            return definition if definition.owner.is_module and definition.body.gives else None
+            is_layer = definition.owner.is_module and definition.body.gives and not _is_frozen(frame)
+            return definition if is_layer else None
         current = current.caller
     return None
+
+
+def _is_frozen(frame: Frame) -> bool:
+    """A layer that freezes its own parameters learns by rules of its own, and so do those before it."""
+    return isinstance(frame.receiver, Instance) and any(map(frame.is_frozen, frame.receiver.sites))
 
 
 def _is_running(how: str) -> bool:

@@ -186,8 +186,16 @@ def freeze(frame: Frame, value: Value) -> None:
 
 def _is_optional(frame: Frame, key: int) -> bool:
     """A `freeze` method freezes the objects it is called on, not every object of its class."""
-    in_init = frame.definition is not None and frame.definition.name == "__init__"
-    return frame.analysis.keys.thing(key)[0] == "self" and not in_init
+    return frame.analysis.keys.thing(key)[0] == "self" and not _is_in_init(frame)
+
+
+def _is_in_init(frame: Frame) -> bool:
+    current: Frame | None = frame
+    while current is not None:
+        if current.definition is not None and current.definition.name == "__init__":
+            return True
+        current = current.caller
+    return False
 
 
 def thaw(frame: Frame, value: Value) -> None:
@@ -584,7 +592,7 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
         _hand_over(frame, values)
     if frame.live.mode is not GradMode.ON:
         return Unknown(frame.analysis.keys("call without grad", node))
-    if is_map(node) and are_numbers(mapped):
+    if (is_map(node) and are_numbers(mapped)) or _is_number_looked_up(node, values):
         return PLAIN
     leaves = [leaf for value in values for leaf in expressions.flatten(frame, value)]
     hanging = tuple(lineage for lineage in map(lineage_of, leaves) if lineage is not None)
@@ -604,6 +612,15 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
         tracking = [leaf for leaf in leaves if tracks(leaf)]
         return _sealed(expressions.derive(frame, node, tracking, doubt=Doubt.STRUCTURE), key)
     return frame.analysis.unknown(key, lineage)
+
+
+def _is_number_looked_up(node: ast.AST, values: Many[Value]) -> bool:
+    """`options.get("gamma", 0.99)`: a number, as what stands for it is. Sums of tensors start with 0, too."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or len(values) != 2:
+        return False
+    default = values[1]
+    is_number = isinstance(default, Plain) and isinstance(default.constant, (int, float))
+    return node.func.attr in ("get", "pop") and is_number and bool(default.constant)
 
 
 def _sealed(value: Value, key: int) -> Value:

@@ -1279,6 +1279,85 @@ def search(rows, turns):
     for turn in range(turns):
         ends[turn] = net(turn * rows).sum()  #! collect
     return [end.item() for end in ends]
+=== what a loss is divided by is a number of tokens
+def loss_of(lengths):
+    tokens = lengths.sum()
+    loss = torch.zeros(4).sum() / tokens
+    loss.backward()
+    return tokens.item(), np.array(tokens)
+=== a temperature that goes down, said to be a float, is added to a loss
+def noisy(state, temperature: float):
+    state["error"] = net(state["x"])
+    state["error"] += torch.rand(3) * temperature
+class Model:
+    def fit(self, rows, steps, kept):
+        for step in steps:
+            heat = self.heat_at(step)
+            kept.append(heat)
+            state = {"x": rows}
+            noisy(state, heat)
+            state["error"].sum().backward()
+        print(kept[-1].item())
+=== a summand that no call has made is a schedule
+def fit(rows, steps, start):
+    heats = []
+    for step in steps:
+        heat = start - step
+        loss = net(rows).sum() + heat
+        loss.backward()
+        heats.append(heat)
+    print(heats[-1].item())
+=== an option that has a number for its default
+class Options:
+    def __init__(self, **options):
+        self.weight = options.get("weight", 0.01)
+        self.gamma = options.get("gamma", 0.99)
+        self.tau = options.get("tau", 0.0)
+    def learn(self, rows, entropy):
+        loss = net(rows).sum() + self.weight * entropy.detach()
+        loss.backward()
+    def show(self):
+        return np.isclose(self.gamma, 0.0), np.isclose(self.tau, 0.0)
+=== a layer that freezes its own parameters learns by a rule of its own
+def freeze(module):
+    for weight in module.parameters():
+        weight.requires_grad = False
+class Trace(nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.decay = nn.Parameter(torch.full((size,), 0.9))
+        self.register_buffer("trace", torch.zeros(size))
+        self.fix()
+    def fix(self):
+        freeze(self)
+    def forward(self, spikes):
+        self.trace = 0.9 * self.trace + 0.1 * spikes
+        return spikes > 0
+=== a layer that freezes its parameters only where it is told to
+class Trace(nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.decay = nn.Parameter(torch.full((size,), 0.9))
+        self.register_buffer("trace", torch.zeros(size))
+    def fix(self):
+        for weight in self.parameters():
+            weight.requires_grad = False
+    def forward(self, spikes):
+        self.trace = 0.9 * self.trace + 0.1 * spikes  #! statistic
+        return self.decay * spikes
+=== a state of which the next call reads a detached copy, beside a history of cut values
+class Cell(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.zeros(1))
+        self.h, self.now, self.past = torch.zeros(1), torch.zeros(1), []
+    def remember(self):
+        self.past.append(self.now.detach().clone())
+    def forward(self, x):
+        gate = torch.sigmoid(self.w * self.h.detach() + x)
+        self.h = gate * self.h.detach() + (1 - gate) * x
+        self.now = self.h
+        return self.now
 """)
 
 
