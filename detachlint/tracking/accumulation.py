@@ -134,7 +134,7 @@ def rebound(frame: Frame, node: ast.stmt, target: ast.expr, value: Value, writte
         return None  # with grad mode off only views track: nothing is added to a graph
     own = _own_text(frame, target)
     blend = written if _mentions(written, own) else computed(frame, written)
-    if blend is None or not _mentions(blend, own):
+    if blend is None or not _goes_on(blend, own):
         return None
     incoming = _parts_beside(frame, blend, own)
     if not incoming:
@@ -201,6 +201,16 @@ def _own_text(frame: Frame, target: ast.expr) -> str:
 
 def _mentions(node: ast.expr, own: str) -> bool:
     return any(isinstance(part, ast.expr) and _same(part, own) for part in ast.walk(node))
+
+
+def _goes_on(node: ast.AST, own: str) -> bool:
+    """Whether the graph of the place's old value goes on in `node`: where reads cut it, no chain grows."""
+    if isinstance(node, ast.Attribute) and node.attr in _CUTS and _same(node.value, own):
+        return False
+    return _same(node, own) or any(_goes_on(part, own) for part in ast.iter_child_nodes(node))
+
+
+_CUTS = frozenset({"detach", "data", "item"})
 
 
 def _same(part: ast.AST, own: str) -> bool:

@@ -234,6 +234,16 @@ class Frame:
         """Whether operations build a graph here, on at least one path."""
         return self.live.mode is GradMode.ON
 
+    @property
+    def constructs(self) -> bool:
+        """Whether an `__init__` runs here, or called what does; or a method that is there for it alone."""
+        current: Frame | None = self
+        while current is not None:
+            if current.definition is not None and current.definition.is_of_init:
+                return True
+            current = current.caller
+        return False
+
     def get(self, place: Place) -> Value | None:
         """What a place holds here; places of the surroundings are looked up in the file's own table."""
         assert self.state is not None

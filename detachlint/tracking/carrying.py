@@ -325,16 +325,12 @@ def forget_stale(test: ast.expr, left: State | None, right: State | None) -> Non
             right.cells[place] = value
 
 
-def renewed(entry: State, end: State) -> list[Place]:
-    """What came into a loop from an iteration around it, and each of its own iterations makes anew."""
-    if not entry.spent:
-        return []
+def renewed(entry: State, end: State, depth: int) -> list[Place]:
+    """The names that each iteration of a loop in `depth` loops binds anew, on all of its paths."""
     return [
-        place
-        for place in differing(end.cells, entry.cells)
-        if (made := end.cells.get(place)) is not None
-        and comes_from_before(entry.cells[place])
-        and not comes_from_before(made)
+        key
+        for key, born in end.born.items()
+        if born > depth >= entry.born.get(key, depth + 1) and isinstance(key, tuple) and key in end.cells
     ]
 
 

@@ -82,8 +82,18 @@ def outcome(frame: Frame, test: ast.expr) -> bool | None:
     value = frame.analysis.seen.get(test)
     constant = getattr(value, "constant", None)
     if isinstance(constant, bool) and isinstance(test, (ast.Name, ast.Constant, ast.Compare)):
-        return constant
+        return None if _is_set_elsewhere(frame, test) else constant
     return None
+
+
+def _is_set_elsewhere(frame: Frame, test: ast.expr) -> bool:
+    """Whether another file may give the attribute that is asked for another value: `model.mode = "soft"`."""
+    project = frame.analysis.project
+    names = {part.attr for part in ast.walk(test) if isinstance(part, ast.Attribute)}
+    if project is None or not names:
+        return False
+    own = {module.file for module in frame.analysis.modules.values()}
+    return any(str(path) not in own for name in names for path in project.setting(name))
 
 
 def _is_given_none(frame: Frame, node: ast.expr) -> bool:

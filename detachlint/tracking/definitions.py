@@ -63,6 +63,19 @@ class FunctionDefinition:
         return self.body.gives or self.name == "forward"
 
     @property
+    def is_of_init(self) -> bool:
+        """Whether it is an `__init__`, or a method that nothing else of its class calls: it runs once."""
+        if self.name == "__init__" or self.owner is None:
+            return self.name == "__init__"
+        callers = {
+            method.name
+            for method in self.owner.methods.values()
+            for part in ast.walk(method.node)
+            if isinstance(part, ast.Call) and _method_of_self(part) == self.name
+        }
+        return callers == {"__init__"}
+
+    @property
     def name(self) -> str:
         """The function's name, for traces."""
         return getattr(self.node, "name", "lambda")

@@ -337,8 +337,8 @@ def divided(frame: Frame, node: ast.AST, value: Value) -> Value:
     lineage = lineage_of(value)
     if lineage is None:
         return value
-    key = frame.analysis.keys("operation", node)
-    return with_lineage(value, Lineage(key, (lineage,), arity=1, tracks=lineage.tracks, context=frame.own_context))
+    key, context = frame.analysis.keys("operation", node), frame.own_context
+    return with_lineage(value, Lineage(key, (lineage,), arity=1, tracks=lineage.tracks, context=context))
 
 
 _CONVERSIONS = re.compile(r"%(?:\(\w+\))?[-+ #0]*[\d.*]*([a-zA-Z])")

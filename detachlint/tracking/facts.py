@@ -267,7 +267,8 @@ class Facts:
     def _may_be_proven(self, lineage: Lineage) -> bool:
         if lineage.key < 0 or _is_passage(lineage):
             return bool(lineage.parents) and all(self._is_candidate(parent) for parent in lineage.parents)
-        return self._kind(self._whole(lineage)) in _CANDIDATES
+        whole = self._whole(lineage)
+        return self._is_candidate(whole) if _is_passage(whole) else self._kind(whole) in _CANDIDATES
 
     def _kind(self, lineage: Lineage) -> object:
         return self.keys.thing(lineage.key)[0]

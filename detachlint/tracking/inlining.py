@@ -215,13 +215,11 @@ def _frame(frame: Frame, node: ast.AST, function: Function) -> Frame:
 
 
 def _hangs_on_arguments(frame: Frame, function: Function) -> bool:
-    """Whether what is made can only track by the arguments: in a function, or a module without parameters."""
+    """Whether what is made can only track by the arguments: in a function, or an object without parameters."""
     receiver = function.receiver
-    if function.definition.owner is None:
+    if function.definition.owner is None or function.definition.kind == "staticmethod":
         return True
-    if not isinstance(receiver, Instance) or not receiver.klass.is_module:
-        return False
-    return classes.trainable(frame, receiver) is Grad.CLEAR
+    return isinstance(receiver, Instance) and classes.trainable(frame, receiver) is Grad.CLEAR
 
 
 def _run(inner: Frame, definition: FunctionDefinition) -> Value:

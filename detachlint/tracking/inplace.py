@@ -147,7 +147,12 @@ def _stored_expression(frame: Frame, stored: ast.expr) -> ast.expr | None:
 
 
 def registered(frame: Frame, node: ast.AST, place: Place, value: Value, arguments: Arguments) -> Value:
-    """`register_buffer(name, value)`: a buffer that takes on a graph hands it to every later iteration."""
+    """`register_buffer(name, value)`: a buffer that takes on a graph hands it to every later iteration.
+
+    What it begins with is no running value.
+    """
+    if frame.constructs:
+        return value
     written = [expression for position, expression, _ in arguments.pairs() if position in (1, "tensor")]
     stands: ast.AST = node
     blend = accumulation.computed(frame, written[0]) if written else None

@@ -267,7 +267,7 @@ def _loop(
             end = join_states(end, state)
         if end is not None:
             frame.analysis.fates.settle(end, frame.depth, kept_before)
-            renewed = carrying.renewed(entry, end)
+            renewed = carrying.renewed(entry, end, frame.depth - 1)
             carrying.hand_on(frame, node, head, end)
         frame.depth -= 1
         frame.loops.pop()
@@ -284,8 +284,9 @@ def _loop(
             break
         head = following
     if end is not None:
-        # A loop that makes a value anew is taken to run: behind it that of an earlier iteration is gone.
+        # A loop is taken to run: what a name that it binds anew stood for before is gone behind it.
         head.cells.update({place: end.cells[place] for place in renewed})
+        head.born.update({place: end.born[place] for place in renewed})
         _settle_doubts(head, end)
     frame.state = None if endless else head
     if frame.state is not None:

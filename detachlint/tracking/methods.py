@@ -186,16 +186,7 @@ def freeze(frame: Frame, value: Value) -> None:
 
 def _is_optional(frame: Frame, key: int) -> bool:
     """A `freeze` method freezes the objects it is called on, not every object of its class."""
-    return frame.analysis.keys.thing(key)[0] == "self" and not _is_in_init(frame)
-
-
-def _is_in_init(frame: Frame) -> bool:
-    current: Frame | None = frame
-    while current is not None:
-        if current.definition is not None and current.definition.name == "__init__":
-            return True
-        current = current.caller
-    return False
+    return frame.analysis.keys.thing(key)[0] == "self" and not frame.constructs
 
 
 def thaw(frame: Frame, value: Value) -> None:
@@ -619,8 +610,9 @@ def _is_number_looked_up(node: ast.AST, values: Many[Value]) -> bool:
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or len(values) != 2:
         return False
     default = values[1]
-    is_number = isinstance(default, Plain) and isinstance(default.constant, (int, float))
-    return node.func.attr in ("get", "pop") and is_number and bool(default.constant)
+    if not isinstance(default, Plain) or not isinstance(default.constant, (int, float)):
+        return False
+    return node.func.attr in ("get", "pop") and bool(default.constant)
 
 
 def _sealed(value: Value, key: int) -> Value:

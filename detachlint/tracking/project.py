@@ -44,6 +44,7 @@ class Project:
         self._names: dict[Path, frozenset[str]] = {}
         self._importers: Index | None = None
         self._calling: dict[str, list[Path]] | None = None
+        self._setting: dict[str, list[Path]] | None = None
         self._answers: dict[Question, Answer] = {}
         self._answers_by_file: dict[str, dict[Question, Answer]] = {}
         self._digests: dict[str, str] = {}
@@ -86,6 +87,8 @@ class Project:
             return _name_of(Path(words[0]))
         if kind == "calling":
             return tuple(map(str, self._calling_of(words[0])))
+        if kind == "setting":
+            return tuple(map(str, self._setting_of(words[0])))
         if kind == "importers":
             return tuple(map(str, self._importers_of(words[1:], Path(words[0]))))
         return digest_of(words[0])
@@ -120,6 +123,12 @@ class Project:
         """The project's files in whose text something of this name is called."""
         found = self._calling_of(name)
         self._answers["calling", name] = tuple(map(str, found))
+        return found
+
+    def setting(self, name: str) -> list[Path]:
+        """The project's files in whose text an attribute of this name is assigned, of whatever object."""
+        found = self._setting_of(name)
+        self._answers["setting", name] = tuple(map(str, found))
         return found
 
     def read(self, path: Path) -> ast.Module | None:
@@ -165,8 +174,13 @@ class Project:
 
     def _calling_of(self, name: str) -> list[Path]:
         if self._calling is None:
-            self._calling = _calls(self.root)
+            self._calling = _words(self.root, _CALL)
         return self._calling.get(name, [])
+
+    def _setting_of(self, name: str) -> list[Path]:
+        if self._setting is None:
+            self._setting = _words(self.root, _SET)
+        return self._setting.get(name, [])
 
     def _leads_to(self, path: Path, level: int, module: str, name: str, file: Path) -> bool:
         whole = f"{module}.{name}" if module else name
@@ -278,11 +292,14 @@ def _index(root: Path) -> Index:
 _CALL = re.compile(rb"([A-Za-z_]\w*)[ \t]*\(")
 
 
-def _calls(root: Path) -> dict[str, list[Path]]:
-    """In which files something of a name is called, by the look of their text."""
+_SET = re.compile(rb"\.([A-Za-z_]\w*)[ \t]*(?::[^=\n]*)?=(?!=)")
+
+
+def _words(root: Path, pattern: re.Pattern[bytes]) -> dict[str, list[Path]]:
+    """In which files the pattern finds a name, by the look of their text."""
     found: dict[str, list[Path]] = {}
     for path, data in _texts(root):
-        for name in dict.fromkeys(_CALL.findall(data)):
+        for name in dict.fromkeys(pattern.findall(data)):
             found.setdefault(name.decode(), []).append(path)
     return found
 

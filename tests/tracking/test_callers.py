@@ -77,6 +77,34 @@ def decoders(*calls: str, mark: str = "") -> dict[str, str]:
 
 # Each project is a list of files; the first is the one that is asked about.
 PROJECTS = {
+    "another file says what an attribute is": {
+        "learner.py": """
+class Learner(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net, self.goal = nn.Linear(4, 4), "hard"
+    def step(self, rows, each):
+        losses, soft, hard = [None] * len(rows), [None] * len(rows), [None] * len(rows)
+        for at in range(len(rows)):
+            hard[at] = self.net(rows[at]).sum()
+            soft[at] = self.net(rows[at]).exp().sum()
+            if self.goal == "hard":
+                losses[at] = hard[at]
+            elif self.goal == "soft":
+                losses[at] = soft[at]
+            if each:
+                (losses[at] + soft[at].detach()).backward()
+        if not each:
+            sum(losses).backward()
+""",
+        "main.py": """
+from learner import Learner
+def main(goal):
+    learner = Learner()
+    learner.goal = goal
+    return learner
+""",
+    },
     "the program that tries a model on the test set": {
         "decode.py": """
 def decode(model: nn.Module, frames):

@@ -1358,6 +1358,74 @@ class Cell(nn.Module):
         self.h = gate * self.h.detach() + (1 - gate) * x
         self.now = self.h
         return self.now
+=== a state that goes on from a detached copy holds one graph, never a chain
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(3, 3)
+        self.state, self.chain = torch.zeros(3), torch.zeros(3)
+    def forward(self, x):
+        self.state = 0.9 * self.state.detach() + 0.1 * self.net(x)
+        self.chain = 0.9 * self.chain + 0.1 * self.net(x)  #! statistic
+        return self.state.sum().item() + self.chain.sum().item()
+=== what a buffer begins with is no running value
+class Cell(nn.Module):
+    def __init__(self, rate):
+        super().__init__()
+        self.rate = nn.Parameter(rate)
+        self.derive()
+    def derive(self):
+        self.register_buffer("time", 1 / (1 - self.rate))
+    def forward(self, x):
+        return x * self.rate
+=== a total that an inner loop binds anew holds one iteration
+def adapt(rows, turns):
+    loss = torch.zeros(1)
+    for row, label in rows:
+        for turn in range(turns):
+            loss = F.cross_entropy(net(row.detach()), label)
+            loss.backward()
+        loss += F.cross_entropy(net(row), label)
+    return loss.item()
+=== a total that an inner loop binds anew on some of its paths only
+def adapt(rows, turns):
+    loss = torch.zeros(1)
+    for row, label in rows:
+        for turn in range(turns):
+            if turn > 2:
+                loss = F.cross_entropy(net(row.detach()), label)
+        loss += F.cross_entropy(net(row), label)  #! add
+    return loss.item()
+=== one side of a squared difference is a target, whatever helper both went through
+def pick(index, rows):
+    return rows.view(8, 4)[torch.arange(8), index.view(-1)].view(2, 4)
+class Learner:
+    def squash(self, x):
+        return torch.sign(x) * (x.abs() + 1).sqrt() + self.scale * x
+    def learn(self, samples):
+        scores, state = self.agent(samples.seen, samples.state)
+        with torch.no_grad():
+            late, state = self.agent.target(samples.seen, samples.state)
+        loss = (self.squash(samples.gain + 0.9 * late) - pick(samples.index, scores)) ** 2
+        loss.mean().backward()
+    def priorities(self, samples):
+        return self.squash(samples.gain + 0.9 * samples.late).numpy()
+=== what an object without parameters gives hangs on what it is given
+class Mixture:
+    def __init__(self):
+        self.means = torch.ones(2, 3)
+    def log_prob(self, rows):
+        parts = []
+        for mean in self.means:
+            parts.append(-((rows - mean) ** 2).sum(-1))
+        return torch.stack(parts).logsumexp(0)
+    def score(self, rows):
+        rows = rows.detach().requires_grad_(True)
+        return torch.autograd.grad(self.log_prob(rows).sum(), rows)[0]
+def show(grid):
+    mixture = Mixture()
+    mixture.score(grid)
+    return mixture.log_prob(grid).numpy()
 """)
 
 
