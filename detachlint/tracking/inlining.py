@@ -215,7 +215,7 @@ def _frame(frame: Frame, node: ast.AST, function: Function) -> Frame:
 
 
 def _hangs_on_arguments(frame: Frame, function: Function) -> bool:
-    """Whether what is made can only track by the arguments: in a function, or an object without parameters."""
+    """Whether what is made can only track by the arguments: so it is where the object has no parameters."""
     receiver = function.receiver
     if function.definition.owner is None or function.definition.kind == "staticmethod":
         return True
