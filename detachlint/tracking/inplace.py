@@ -21,7 +21,6 @@ from detachlint.tracking import (
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.definitions import FunctionDefinition
-from detachlint.tracking.fates import ancestors
 from detachlint.tracking.places import OUTSIDE, Place
 from detachlint.tracking.values import (
     CLEAR,
@@ -123,7 +122,7 @@ def _averaged(frame: Frame, node: ast.AST, receiver: Tensor, how: str) -> None:
     """A kept copy of a parameter is blended in place: told where it was kept, with its graph."""
     if receiver.leaf or not tracks(receiver) or not keeping.is_weight(frame, receiver.lineage):
         return
-    for ancestor in ancestors(receiver.lineage):
+    for ancestor in passages.same_value(frame, receiver.lineage, ("call", "operation")):
         stored = frame.analysis.keys.thing(ancestor.key)[1] if ancestor.place is not None else None
         if ancestor.place is None or not isinstance(stored, ast.expr):
             continue

@@ -1426,6 +1426,21 @@ def show(grid):
     mixture = Mixture()
     mixture.score(grid)
     return mixture.log_prob(grid).numpy()
+=== a distance of weights that is divided by a kept option, and clamped in place, is no copy of weights
+class Distance:
+    def __init__(self, options):
+        self.options = options
+    def of(self, one, other):
+        found = (one ** 2).sum(1) + (other ** 2).sum(1) - 2.0 * (one @ other.t()).sum(1)
+        if self.options["averaged"]:
+            found = found / self.options["rows"]
+        found.clamp_(min=self.options["least"])
+        return found
+def align(first: nn.Module, second: nn.Module, options):
+    distance, found = Distance(options), []
+    for one, other in zip(first.parameters(), second.parameters()):
+        found.append(distance.of(one, other).item())
+    return found
 """)
 
 
