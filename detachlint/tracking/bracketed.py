@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from detachlint.tracking import terms
 from detachlint.tracking.callers import is_test
 from detachlint.tracking.definitions import SourceModule
 from detachlint.tracking.events import Event
@@ -83,16 +84,30 @@ def _look(search: Search, name: str, limit: int) -> bool:
 
 def _mentions(tree: ast.AST, name: str) -> Iterator[tuple[bool, str | None]]:
     """Where a name is used: whether without grad, and in which function."""
-    stack: list[tuple[ast.AST, bool, str | None]] = [(tree, False, None)]
+    always = _is_switched_off(tree)
+    stack: list[tuple[ast.AST, bool, str | None]] = [(tree, always, None)]
     while stack:
         node, off, caller = stack.pop()
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            off, caller = any(map(_switches_off, node.decorator_list)), node.name
+            off = always or _is_switched_off(node) or any(map(_switches_off, node.decorator_list))
+            caller = node.name
         elif isinstance(node, (ast.With, ast.AsyncWith)):
             off = off or any(_switches_off(item.context_expr) for item in node.items)
         elif _word(node) == name:
             yield off, caller
         stack.extend((child, off, caller) for child in ast.iter_child_nodes(node))
+
+
+def _is_switched_off(node: ast.AST) -> bool:
+    """Whether a function, or a whole program, turns grad mode off as it runs, and never on again."""
+    found = {
+        bool(part.args[0].value)
+        for statement in terms.own_nodes(node)
+        if isinstance(statement, ast.Expr) and isinstance(part := statement.value, ast.Call)
+        if _word(part.func) == "set_grad_enabled" and len(part.args) == 1
+        if isinstance(part.args[0], ast.Constant)
+    }
+    return found == {False}
 
 
 def _word(node: ast.AST) -> str | None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Hashable, Iterable
 from dataclasses import replace
 
@@ -36,7 +37,9 @@ from detachlint.tracking.values import (
 
 _PLAIN = frozenset({"int", "float", "str", "bool", "bytes"})
 _TENSORS = frozenset({"torch.Tensor", "torch.FloatTensor"})
-_INTEGERS = frozenset({"torch.LongTensor", "torch.IntTensor", "torch.BoolTensor"})
+_INTEGERS = re.compile(
+    r"torch\.((u?int(8|16|32|64)?|bool|long|short)|(cuda\.)?(Byte|Char|Short|Int|Long|Bool)Tensor)"
+)
 
 
 def value_of(frame: Frame, node: ast.expr, key: int) -> Value | None:
@@ -88,11 +91,22 @@ def _named(frame: Frame, value: Value, key: int) -> Value | None:
         known = frame.analysis.unknown(key)
         known = known if isinstance(known, Tensor) else Tensor(Grad.UNKNOWN, lineage=Lineage(key))
         return replace(known, doubt=Doubt.NONE)
-    if name in _INTEGERS:
+    if _INTEGERS.fullmatch(name):
         return Tensor(Grad.CLEAR)
     if name == ARRAY:
         return Object(ARRAY, key)
     return _made_by(frame, name, key)
+
+
+def are_integers(frame: Frame, values: Iterable[Value]) -> bool:
+    """Whether a type of whole numbers is among what a cast is given: `x.to(torch.uint8)`."""
+    names = (
+        frame.analysis.models.canonical(value.name)
+        if isinstance(value, Library)
+        else getattr(value, "constant", None)
+        for value in values
+    )
+    return any(isinstance(name, str) and _INTEGERS.fullmatch(name) for name in names)
 
 
 def of_kinds(frame: Frame, kinds: Iterable[Hashable], key: int) -> Value | None:

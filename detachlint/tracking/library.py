@@ -19,6 +19,7 @@ from detachlint.tracking import (
     copies,
     expressions,
     feeding,
+    hints,
     inplace,
     methods,
     modes,
@@ -205,6 +206,7 @@ def apply(
     frame: Frame, node: ast.AST, name: str, call: Call, receiver: Value | None, arguments: Arguments
 ) -> Value:
     """What a modelled call does and gives."""
+    call = _cut_by_cast(frame, call, arguments)
     if call.sink is not None:
         sinks.library_call(frame, node, name, call, receiver, arguments)
     if name == "torch.autograd.grad":
@@ -244,6 +246,13 @@ def apply(
     levels = 1 if any(arguments.flag(word) is not False for word in call.tuple_with) else call.levels
     result = in_tuples(from_result(frame, node, call.result, operands), levels)
     return _finished(frame, node, name, call, arguments, result)
+
+
+def _cut_by_cast(frame: Frame, call: Call, arguments: Arguments) -> Call:
+    """`x.to(torch.uint8)`, `x.type("torch.LongTensor")`: no gradient goes through whole numbers."""
+    if call.result not in ("view", "derived") or not hints.are_integers(frame, arguments.values()):
+        return call
+    return replace(call, result="cut")
 
 
 def in_tuples(value: Value, levels: int | None) -> Value:

@@ -96,7 +96,11 @@ def _is_held_anyway(analysis: Analysis, keep: Keep) -> bool:
     if keep.name and any(o.name == keep.name and values_kept(o.lineage) == own for o in needed):
         return True
     made = _outputs_in(keep) if not keep.spent and keep.born != OUTSIDE else frozenset()
-    return bool(made) and any(made <= _outputs_in(other) for other in needed)
+    # What lives as long, and hangs on the same outputs, goes with them; what lives longer holds all of them.
+    return any(
+        made & _outputs_in(other) if other.born == keep.born else made and made <= _outputs_in(other)
+        for other in needed
+    )
 
 
 def _outputs_in(keep: Keep) -> frozenset[Lineage]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import os
 
@@ -13,6 +14,9 @@ import torch
 import torch.nn.functional as F
 from observing import c, t
 from torch import nn
+
+from detachlint.models import load
+from detachlint.tracking import track
 
 LONG = bool(os.environ.get("DETACHLINT_LONG"))
 
@@ -164,3 +168,21 @@ def test_copies_that_are_leaves():
                 way()
     with pytest.raises(RuntimeError, match=r"out=\.\.\."):
         torch.add(c(3), t(3), out=c(3))
+
+
+@pytest.mark.parametrize(
+    "cast",
+    [
+        "x.to(torch.uint8)",
+        "x.to(dtype=torch.int32)",
+        "x.type(torch.bool)",
+        "x.type(torch.LongTensor)",
+        'x.type("torch.LongTensor")',
+    ],
+)
+def test_what_is_cast_to_whole_numbers_does_not_track(cast):
+    x = torch.ones(2, requires_grad=True)
+    assert not eval(cast, {"torch": torch, "x": x}).requires_grad
+    source = f"import torch\nx = torch.ones(2, requires_grad=True)\n({cast}).numpy()\nx.to(torch.float16).numpy()\n"
+    events = track("a.py", source, ast.parse(source), load(), None)
+    assert [event.node.lineno for event in events] == [4]

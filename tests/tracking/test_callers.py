@@ -446,6 +446,44 @@ def run(batches):
         return helpers.scores(net, batches)
 """,
     },
+    "a worker turns grad mode off for good": {
+        "policy.py": """
+class Policy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(4, 4)
+    def mutate(self, rows):
+        return self.net(rows).numpy()
+""",
+        "worker.py": """
+def work(policy, queue):
+    torch.set_grad_enabled(False)
+    while True:
+        policy.mutate(queue.get())
+""",
+        "script.py": """
+torch.set_grad_enabled(False)
+def main(policy, rows):
+    policy.mutate(rows)
+""",
+    },
+    "a worker turns grad mode off and on": {
+        "policy.py": """
+class Policy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(4, 4)
+    def mutate(self, rows):
+        return self.net(rows).numpy()  #! numpy
+""",
+        "worker.py": """
+def work(policy, queue):
+    torch.set_grad_enabled(False)
+    for rows in queue:
+        torch.set_grad_enabled(True)
+        policy.mutate(rows)
+""",
+    },
     "one of two callers forgets to": {
         "helpers.py": """
 def scores(model: nn.Module, batches):

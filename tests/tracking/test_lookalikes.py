@@ -1441,6 +1441,52 @@ def align(first: nn.Module, second: nn.Module, options):
     for one, other in zip(first.parameters(), second.parameters()):
         found.append(distance.of(one, other).item())
     return found
+=== a cache that a test run goes on with, and that its users clear
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net, self.cache = nn.Linear(3, 3), None
+    def forward(self, x, cached):
+        y = self.net(x)
+        if cached:
+            self.cache = y if self.cache is None else torch.cat([self.cache, y], dim=1)[:, 1:]
+        return y
+class Model(nn.Module):
+    def reset(self):
+        for block in self.blocks:
+            block.cache = None
+=== spikes that a forward goes on from, until they are cleared
+class Unit(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net, self.seen = nn.Linear(3, 3), []
+    def clear(self):
+        self.seen = []
+    def forward(self, x):
+        self.seen.append(self.net(x))
+        return torch.cat(self.seen, dim=-1).sum() > 0
+=== what is only written down for others, who clear it at times
+class Gate(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net, self.loads = nn.Linear(3, 3), []
+    def clear(self):
+        print(len(self.loads))
+        self.loads = []
+    def forward(self, x):
+        out = self.net(x)
+        self.loads.append(out.mean(0))  #! store
+        return (out > 0).sum()
+=== outputs that hang on the graph of a total of the same turn, which waits for its backward
+def fit(encoder: nn.Module, decoder: nn.Module, head: nn.Module, batches):
+    for batch in batches:
+        codes, total = [], 0
+        for rows in batch:
+            hidden = encoder(rows)
+            codes.append(head(hidden))
+            total = total + (decoder(hidden) - rows).pow(2).mean()
+        print(len(codes), codes[0].norm().item())
+        total.backward()
 """)
 
 
