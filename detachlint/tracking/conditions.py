@@ -114,8 +114,15 @@ def chosen(frame: Frame, written: ast.expr) -> ast.expr:
     return written
 
 
-def counter_of(loop: ast.For | ast.AsyncFor | ast.While) -> str:
+def counter_of(frame: Frame, loop: ast.For | ast.AsyncFor | ast.While) -> str:
     """The name that counts the turns of a loop from 0, if the body asks whether it is in the first one."""
+    texts = frame.analysis.texts
+    if loop not in texts:
+        texts[loop] = _counter_of(loop)
+    return str(texts[loop])
+
+
+def _counter_of(loop: ast.For | ast.AsyncFor | ast.While) -> str:
     if not isinstance(loop, ast.For) or not isinstance(loop.iter, ast.Call):
         return ""
     called, arguments = getattr(loop.iter.func, "id", ""), loop.iter.args
@@ -290,6 +297,8 @@ def _asks_for_tensor(test: ast.Call) -> bool:
     asked = test.args[1]
     if isinstance(asked, ast.Name):  # as good as always, and no walk
         return asked.id in _TENSORS
+    if isinstance(asked, ast.Attribute):
+        return asked.attr in _TENSORS
     return any(getattr(part, "attr", getattr(part, "id", "")) in _TENSORS for part in ast.walk(asked))
 
 

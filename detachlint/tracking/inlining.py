@@ -332,9 +332,7 @@ def _entered(
     only_taken = not definition.gives_back
     caller = inner.caller
     assert caller is not None
-    entry = Entry(
-        inner.context, node, expression, ast.unparse(node.func), caller.module.path, tracks(value), only_taken
-    )
+    entry = Entry(inner.context, node, expression, caller.module.path, tracks(value), only_taken)
     key = inner.analysis.keys("entered", parameter)
     if lineage is not None and isinstance(value, (Tensor, Unknown, Object)):
         return with_lineage(value, Lineage(key, (lineage,), entered=entry))

@@ -251,7 +251,7 @@ def _loop(
     end: State | None = None
     loop, trained = Loop(), frame.analysis.training_calls
     kept_before = len(frame.analysis.fates.keeps)
-    counter = conditions.counter_of(node)
+    counter = conditions.counter_of(frame, node)
     for turn in range(_MAX_ROUNDS + bool(counter)):
         frame.state = head.copy()
         loop = Loop(head.mode, node, trained, counter, first=turn == 0)

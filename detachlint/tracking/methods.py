@@ -662,7 +662,7 @@ def are_numbers(given: list[Value]) -> bool:
 def is_map(node: ast.AST) -> bool:
     """`tree_map(lambda x: x.item(), losses)`, in any library: what comes out is what the function gives."""
     named = node.func if isinstance(node, ast.Call) else None
-    return isinstance(named, (ast.Name, ast.Attribute)) and "map" in ast.unparse(named).rpartition(".")[2]
+    return "map" in getattr(named, "attr", getattr(named, "id", ""))
 
 
 def iterate_instance(frame: Frame, instance: Instance, node: ast.AST) -> Value:

@@ -140,12 +140,16 @@ class Entry:
     """
 
     context: int
-    call: ast.expr
+    call: ast.Call
     argument: ast.expr
-    callee: str
     path: str
     tracked: bool
     only_taken: bool
+
+    @property
+    def callee(self) -> str:
+        """What is called, as it is written; asked for where there is something to tell, few times of many."""
+        return ast.unparse(self.call.func)
 
 
 @dataclass(slots=True, unsafe_hash=True)
