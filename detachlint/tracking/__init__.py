@@ -23,6 +23,7 @@ from detachlint.tracking.entries import interpret_file
 from detachlint.tracking.events import Event
 from detachlint.tracking.facts import Facts
 from detachlint.tracking.fates import Fates
+from detachlint.tracking.frames import with_room
 from detachlint.tracking.heard import Heard
 from detachlint.tracking.library import is_for_other_framework
 from detachlint.tracking.places import OWN_NUMBERS, Keys
@@ -39,6 +40,10 @@ def track(path: str, source: str, tree: ast.Module, models: Models, root: Path |
     `path` is the file's name as it is to be reported; `root` the project's folder, where its other files
     are looked up.
     """
+    return with_room(lambda: _track(path, source, tree, models, root))
+
+
+def _track(path: str, source: str, tree: ast.Module, models: Models, root: Path | None) -> list[Event]:
     keys = Keys(OWN_NUMBERS)
     facts = Facts(keys)
     if is_for_other_framework(source, tree):
