@@ -211,6 +211,7 @@ class Frame:
     yield_mode: GradMode | None = None
     caller: Frame | None = None
     guarded: bool = False
+    asked: list[Lineage] = field(default_factory=list)
     entry_depth: int = 0
     spent_before: int = 0
     statement: ast.stmt | None = None

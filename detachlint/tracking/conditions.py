@@ -24,11 +24,13 @@ from detachlint.tracking.values import (
     GradMode,
     Instance,
     Library,
+    Lineage,
     Module,
     Tensor,
     Tuple,
     Unknown,
     Value,
+    lineage_of,
 )
 
 _TENSOR_TESTS = frozenset({"is_tensor", "isinstance"})
@@ -94,6 +96,37 @@ def _is_set_elsewhere(frame: Frame, test: ast.expr) -> bool:
         return False
     own = {module.file for module in frame.analysis.modules.values()}
     return any(str(path) not in own for name in names for path in project.setting(name))
+
+
+def asked_for_rank(frame: Frame, test: ast.expr) -> list[Lineage]:
+    """The values of whose number of dimensions a condition asks: which side is theirs nobody knows."""
+    found = (
+        lineage_of(value)
+        for part in ast.walk(test)
+        if (base := _ranked(part)) is not None and (value := frame.analysis.seen.get(base)) is not None
+    )
+    return [lineage for lineage in found if lineage is not None]
+
+
+def _ranked(node: ast.AST) -> ast.expr | None:
+    """`x` of `x.ndim`, `x.dim()`, `len(x.shape)`, `np.ndim(x)`."""
+    if isinstance(node, ast.Attribute):
+        return node.value if node.attr == "ndim" else None
+    if not isinstance(node, ast.Call):
+        return None
+    name = _attribute_or_name(node.func)
+    if name == "dim" and isinstance(node.func, ast.Attribute):
+        return node.func.value
+    if name == "ndim" and len(node.args) == 1:
+        return node.args[0]
+    asked = node.args[0] if name == "len" and len(node.args) == 1 else None
+    asked = asked.func if isinstance(asked, ast.Call) else asked
+    return asked.value if isinstance(asked, ast.Attribute) and asked.attr in ("shape", "size") else None
+
+
+def _attribute_or_name(node: ast.expr) -> str:
+    name = getattr(node, "attr", getattr(node, "id", ""))
+    return name if isinstance(name, str) else ""
 
 
 def _is_given_none(frame: Frame, node: ast.expr) -> bool:

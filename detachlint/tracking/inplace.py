@@ -120,7 +120,9 @@ def cut_elements(frame: Frame, loop: ast.For | ast.AsyncFor) -> None:
 
 def _averaged(frame: Frame, node: ast.AST, receiver: Tensor, how: str) -> None:
     """A kept copy of a parameter is blended in place: told where it was kept, with its graph."""
-    if receiver.leaf or not tracks(receiver) or not keeping.is_weight(frame, receiver.lineage):
+    if how not in _BLENDING or receiver.leaf or not tracks(receiver):
+        return
+    if not keeping.is_weight(frame, receiver.lineage):
         return
     for ancestor in passages.same_value(frame, receiver.lineage, ("call", "operation")):
         stored = frame.analysis.keys.thing(ancestor.key)[1] if ancestor.place is not None else None
@@ -131,6 +133,9 @@ def _averaged(frame: Frame, node: ast.AST, receiver: Tensor, how: str) -> None:
         if written is not None and (born < frame.depth or born == OUTSIDE):
             text = f"{ast.unparse(node)}" if isinstance(node, ast.expr) else how
             keeping.keep(frame, stored, "statistic", text, receiver, written, ancestor.place, born)
+
+
+_BLENDING = frozenset({".add_", ".sub_", ".mul_", ".div_", ".lerp_", ".copy_", ".addcmul_", ".addcdiv_"})
 
 
 def _stored_expression(frame: Frame, stored: ast.expr) -> ast.expr | None:

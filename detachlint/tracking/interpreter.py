@@ -160,6 +160,8 @@ def _if(frame: Frame, node: ast.If) -> None:
     before = frame.live
     key = conditions.key_of(frame, node.test)
     otherwise = before.copy()
+    asked = conditions.asked_for_rank(frame, node.test)
+    frame.asked += asked
     after_true: State | None = None
     after_false: State | None = None
     if outcome is not False:
@@ -171,6 +173,7 @@ def _if(frame: Frame, node: ast.If) -> None:
         conditions.narrow(frame, node.test, False)
         run(frame, node.orelse)
         after_false = frame.state
+    del frame.asked[len(frame.asked) - len(asked) :]
     if outcome is not None:
         frame.state = after_true if outcome else after_false
         return

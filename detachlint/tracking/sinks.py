@@ -20,6 +20,7 @@ from detachlint.tracking.values import (
     Doubt,
     Grad,
     Instance,
+    Lineage,
     Object,
     Plain,
     Tensor,
@@ -118,6 +119,8 @@ def _emit_call(
     text: str,
 ) -> None:
     path = frame.module.path
+    if sink in _NEED_GRAD_MODE and _is_asked_for_rank(frame, lineage_of(leaf)):
+        return
     if path != frame.analysis.target:
         # The sink stands in another file: this file's part in it is the call that hands the value over.
         entry = passages.entry_of(frame, lineage_of(leaf), frame.analysis.target)
@@ -134,6 +137,17 @@ def _emit_call(
     notes = (*notes_of(origin_of(leaf)), Note(path, node, text))
     spent = is_spent(lineage_of(leaf), frame.live)
     frame.analysis.emit(Event(kind, sink, callee, node, detach, notes, spent, unfixable))
+
+
+def _is_asked_for_rank(frame: Frame, lineage: Lineage | None) -> bool:
+    """Whether a condition around the sink asks how many dimensions the value has: others may get here."""
+    same = set(passages.same_value(frame, lineage))
+    current: Frame | None = frame
+    while current is not None:
+        if not same.isdisjoint(current.asked):
+            return True
+        current = current.caller
+    return False
 
 
 def array_operand(frame: Frame, node: ast.AST, left: Tensor) -> None:

@@ -1497,6 +1497,46 @@ def fit(network: Network, rows, targets):
     out = network.forward(rows)
     network.backward(targets.mat - out.mat, 0.1)
     return np.square(targets.mat - out.mat)
+=== a conversion that other ranks get to
+class Pose:
+    def __init__(self, matrix):
+        self.angle = np.arctan2(matrix[1, 0], matrix[0, 0])
+def color(masks):
+    if np.ndim(masks) == 2:
+        masks = np.expand_dims(masks, 0)
+    return masks
+def poses(rows):
+    return [Pose(row) if len(row.shape) == 2 else row for row in rows]
+def listed(rows):
+    found = []
+    for row in rows:
+        if len(row.shape) == 1:
+            found.append(row.detach())
+        else:
+            found.append(Pose(row).angle)
+    return found
+def show():
+    color(net(x))
+    listed(net(x))
+=== a conversion before anybody asks for the rank
+def color(masks):
+    rows = np.asarray(masks)  #! numpy
+    if masks.dim() == 2:
+        rows = rows[None]
+    return rows
+def show():
+    color(net(x))
+=== distances of weights that are written into a matrix
+def kernel(rows, at, to):
+    matrix = torch.zeros(3, 3)
+    matrix[at, to] = torch.pdist(rows)
+    matrix = matrix.T
+    matrix[at, to] = torch.pdist(rows)
+    return matrix
+def chase(model: nn.Module, at, to, turns):
+    rows = torch.stack(tensors=[weight for weight in model.parameters()])
+    for turn in range(turns):
+        print(kernel(rows, at, to).sum().item())
 """)
 
 
