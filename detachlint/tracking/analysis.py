@@ -89,6 +89,7 @@ class Analysis:
     buffers: dict[Place, None] = field(default_factory=dict)
     inert: dict[Hashable, Value] = field(default_factory=dict)
     texts: dict[ast.AST, object] = field(default_factory=dict)
+    ranked: dict[ast.expr, list[ast.expr]] = field(default_factory=dict)
     used: dict[SourceModule, Uses] = field(default_factory=dict)
     optimizers: dict[int, frozenset[int] | None] = field(default_factory=dict)
     stored: dict[tuple[int, ClassDefinition], Stored] = field(default_factory=dict)
