@@ -104,7 +104,7 @@ def _lose_sight(frame: Frame, node: ast.AST, receiver: Value | None) -> None:
 def _abstract(frame: Frame, node: ast.AST, function: Function, arguments: Arguments) -> Value:
     """A method without a body: some subclass has one. A module's forward is that of some trainable module."""
     definition = function.definition
-    if definition.owner is None or not definition.owner.is_module or definition.name != "forward":
+    if definition.owner is None or definition.name != "forward":
         some = Unknown(frame.analysis.keys("abstract", definition.node))
         return methods.call_unknown(frame, node, some, arguments)
     leaves = [leaf for value in arguments.values() for leaf in expressions.flatten(frame, value)]

@@ -1487,16 +1487,6 @@ def fit(encoder: nn.Module, decoder: nn.Module, head: nn.Module, batches):
             total = total + (decoder(hidden) - rows).pow(2).mean()
         print(len(codes), codes[0].norm().item())
         total.backward()
-=== an abstract forward of a class that is no module
-class Network:
-    def forward(self, rows):
-        raise NotImplementedError
-    def backward(self, delta, rate):
-        raise NotImplementedError
-def fit(network: Network, rows, targets):
-    out = network.forward(rows)
-    network.backward(targets.mat - out.mat, 0.1)
-    return np.square(targets.mat - out.mat)
 === a conversion that other ranks get to
 class Pose:
     def __init__(self, matrix):
