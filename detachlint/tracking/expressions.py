@@ -318,8 +318,6 @@ def operate(frame: Frame, node: ast.AST, left: Value, right: Value, op: ast.oper
         return divided(frame, node, value)
     if isinstance(op, ast.Pow):
         return objectives.measured(frame, node, bent(frame, node, value))
-    if isinstance(op, ast.Mult) and any(isinstance(v, Tensor) and v.lineage is None for v in operands):
-        value = _own_node(frame, node, value)
     if isinstance(node, ast.BinOp) and isinstance(op, (ast.Mult, ast.MatMult)):
         return weights.weighed(frame, node, node.left, node.right, value)
     return value
@@ -328,13 +326,7 @@ def operate(frame: Frame, node: ast.AST, left: Value, right: Value, op: ast.oper
 def bent(frame: Frame, node: ast.AST, value: Value) -> Value:
     """The result of an operation that is not linear: of a sum in it the summands no longer speak."""
     lineage = lineage_of(value)
-    return value if lineage is None or not lineage.summed else _own_node(frame, node, value)
-
-
-def _own_node(frame: Frame, node: ast.AST, value: Value) -> Value:
-    """The result of an operation as a definition of its own, though it hangs on one operand alone."""
-    lineage = lineage_of(value)
-    if lineage is None:
+    if lineage is None or not lineage.summed:
         return value
     key = frame.analysis.keys("operation", node)
     return with_lineage(value, Lineage(key, (lineage,), tracks=lineage.tracks, context=frame.own_context))

@@ -192,7 +192,7 @@ class Facts:
             candidates = []
         if lineage.summed and linear:
             for parent in candidates:
-                if len(candidates) == 1 or self._must_track(parent):
+                if len(candidates) == 1 or self._is_made_by_calls(parent):
                     self._prove(parent, note, seen, summand, single=True)
         elif len(candidates) == 1 and not self._has_another_source(lineage, candidates[0]):
             operand = self._kind(lineage) == "operation"
@@ -226,13 +226,6 @@ class Facts:
     def _candidates(self, lineage: Lineage) -> list[Lineage]:
         return [parent for parent in lineage.parents if self._is_candidate(parent)]
 
-    def _is_scaled_constant(self, lineage: Lineage) -> bool:
-        """Whether a factor stands beside a tensor that does not track: it is a weight more often than not."""
-        if len(lineage.parents) != 1 or lineage.summed or lineage.key < 0:
-            return False
-        kind, *rest = self.keys.thing(lineage.key)
-        return kind == "operation" and isinstance(rest[0], ast.BinOp) and isinstance(rest[0].op, ast.Mult)
-
     def _has_another_source(self, product: Lineage, candidate: Lineage) -> bool:
         """Whether something else in a product is known to require grad: nothing is shown of a factor then.
 
@@ -249,10 +242,8 @@ class Facts:
             for one in _ancestors(parent)
         )
 
-    def _must_track(self, summand: Lineage) -> bool:
-        """Whether one of several summands speaks for itself: calls have made it, it is no scaled constant."""
-        made_by_calls = any(one.key >= 0 and self._kind(one) == "call" for one in _ancestors(summand))
-        return made_by_calls and not self._is_scaled_constant(summand)
+    def _is_made_by_calls(self, lineage: Lineage) -> bool:
+        return any(one.key >= 0 and self._kind(one) == "call" for one in _ancestors(lineage))
 
     def _is_quotient(self, lineage: Lineage) -> bool:
         if lineage.key < 0 or len(lineage.parents) != 2:

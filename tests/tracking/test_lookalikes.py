@@ -1527,20 +1527,6 @@ def chase(model: nn.Module, at, to, turns):
     rows = torch.stack(tensors=[weight for weight in model.parameters()])
     for turn in range(turns):
         print(kernel(rows, at, to).sum().item())
-=== a weight beside a term that is off
-def fit(rows, schedule, steps):
-    for step in steps:
-        weight = schedule(step)
-        loss = net(rows).sum() + weight * torch.zeros(())
-        loss.backward()
-        np.array(weight)
-=== a masked loss is all that there is
-def fit(model, loss_of, rows, mask, steps):
-    for step in steps:
-        losses = loss_of(model(rows))
-        loss = (losses * torch.ones(3)).sum()
-        loss.backward()
-        losses.numpy()  #! numpy
 """)
 
 
