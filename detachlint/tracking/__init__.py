@@ -23,11 +23,11 @@ from detachlint.tracking.entries import interpret_file
 from detachlint.tracking.events import Event
 from detachlint.tracking.facts import Facts
 from detachlint.tracking.fates import Fates
-from detachlint.tracking.frames import with_room
 from detachlint.tracking.heard import Heard
 from detachlint.tracking.library import is_for_other_framework
 from detachlint.tracking.places import OWN_NUMBERS, Keys
 from detachlint.tracking.project import Project
+from detachlint.tracking.room import with_room
 
 _MAX_ROUNDS = 4
 _MOST_LINES = 400_000  # of a project's modules that are remembered at a time; half a gigabyte of memory

@@ -14,6 +14,7 @@ from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
 from detachlint.tracking.fates import Use
 from detachlint.tracking.places import OUTSIDE, Place, element
+from detachlint.tracking.selection import CUTS
 from detachlint.tracking.values import (
     Container,
     Grad,
@@ -205,12 +206,9 @@ def _mentions(node: ast.expr, own: str) -> bool:
 
 def _goes_on(node: ast.AST, own: str) -> bool:
     """Whether the graph of the place's old value goes on in `node`: where reads cut it, no chain grows."""
-    if isinstance(node, ast.Attribute) and node.attr in _CUTS and _same(node.value, own):
+    if isinstance(node, ast.Attribute) and node.attr in CUTS and _same(node.value, own):
         return False
     return _same(node, own) or any(_goes_on(part, own) for part in ast.iter_child_nodes(node))
-
-
-_CUTS = frozenset({"detach", "data", "item"})
 
 
 def _same(part: ast.AST, own: str) -> bool:

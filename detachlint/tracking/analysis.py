@@ -16,8 +16,9 @@ from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition,
 from detachlint.tracking.environment import State, Switch
 from detachlint.tracking.events import Event, Note
 from detachlint.tracking.facts import Facts
-from detachlint.tracking.fates import Fates, ancestors
+from detachlint.tracking.fates import Fates
 from detachlint.tracking.heard import Heard, Settled
+from detachlint.tracking.lineages import ancestors
 from detachlint.tracking.places import OUTSIDE, PARAMETERS, Keys, Place
 from detachlint.tracking.values import (
     Doubt,

@@ -14,7 +14,8 @@ from dataclasses import replace
 from detachlint.tracking import carrying, expressions, feeding, library
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.arguments import Arguments
-from detachlint.tracking.fates import Use, ancestors, spend
+from detachlint.tracking.fates import Use, spend
+from detachlint.tracking.lineages import ancestors
 from detachlint.tracking.values import Doubt, Grad, Lineage, Tensor, Value, grad_of, lineage_of
 
 

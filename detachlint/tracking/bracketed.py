@@ -84,18 +84,17 @@ def _look(search: Search, name: str, limit: int) -> bool:
 
 def _mentions(tree: ast.AST, name: str) -> Iterator[tuple[bool, str | None]]:
     """Where a name is used: whether without grad, and in which function."""
-    always = _is_switched_off(tree)
-    stack: list[tuple[ast.AST, bool, str | None]] = [(tree, always, None)]
+    stack: list[tuple[ast.AST, bool, ast.FunctionDef | ast.AsyncFunctionDef | None]] = [(tree, False, None)]
     while stack:
-        node, off, caller = stack.pop()
+        node, off, around = stack.pop()
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            off = always or _is_switched_off(node) or any(map(_switches_off, node.decorator_list))
-            caller = node.name
+            off, around = any(map(_switches_off, node.decorator_list)), node
         elif isinstance(node, (ast.With, ast.AsyncWith)):
             off = off or any(_switches_off(item.context_expr) for item in node.items)
         elif _word(node) == name:
-            yield off, caller
-        stack.extend((child, off, caller) for child in ast.iter_child_nodes(node))
+            off = off or _is_switched_off(tree) or (around is not None and _is_switched_off(around))
+            yield off, around.name if around is not None else None
+        stack.extend((child, off, around) for child in ast.iter_child_nodes(node))
 
 
 def _is_switched_off(node: ast.AST) -> bool:

@@ -23,7 +23,7 @@ from detachlint.tracking.consumption import Consumption, carried, comes_from_bef
 from detachlint.tracking.definitions import FunctionDefinition, FunctionNode
 from detachlint.tracking.environment import State, differing
 from detachlint.tracking.events import Event, Note, notes_of
-from detachlint.tracking.fates import ancestors
+from detachlint.tracking.lineages import ancestors
 from detachlint.tracking.places import ELEMENT, Place
 from detachlint.tracking.selection import detachable
 from detachlint.tracking.values import (

@@ -100,12 +100,13 @@ def _is_set_elsewhere(frame: Frame, test: ast.expr) -> bool:
 
 def asked_for_rank(frame: Frame, test: ast.expr) -> list[Lineage]:
     """The values of whose number of dimensions a condition asks: which side is theirs nobody knows."""
-    found = (
-        lineage_of(value)
-        for part in ast.walk(test)
-        if (base := _ranked(part)) is not None and (value := frame.analysis.seen.get(base)) is not None
-    )
-    return [lineage for lineage in found if lineage is not None]
+    ranked = frame.analysis.ranked.get(test)
+    if ranked is None:
+        bases = map(_ranked, ast.walk(test))
+        ranked = frame.analysis.ranked[test] = [base for base in bases if base is not None]
+    values = (frame.analysis.seen.get(base) for base in ranked)
+    lineages = (lineage_of(value) for value in values if value is not None)
+    return [lineage for lineage in lineages if lineage is not None]
 
 
 def _ranked(node: ast.AST) -> ast.expr | None:
@@ -114,7 +115,7 @@ def _ranked(node: ast.AST) -> ast.expr | None:
         return node.value if node.attr == "ndim" else None
     if not isinstance(node, ast.Call):
         return None
-    name = _attribute_or_name(node.func)
+    name = getattr(node.func, "attr", getattr(node.func, "id", ""))
     if name == "dim" and isinstance(node.func, ast.Attribute):
         return node.func.value
     if name == "ndim" and len(node.args) == 1:
@@ -122,11 +123,6 @@ def _ranked(node: ast.AST) -> ast.expr | None:
     asked = node.args[0] if name == "len" and len(node.args) == 1 else None
     asked = asked.func if isinstance(asked, ast.Call) else asked
     return asked.value if isinstance(asked, ast.Attribute) and asked.attr in ("shape", "size") else None
-
-
-def _attribute_or_name(node: ast.expr) -> str:
-    name = getattr(node, "attr", getattr(node, "id", ""))
-    return name if isinstance(name, str) else ""
 
 
 def _is_given_none(frame: Frame, node: ast.expr) -> bool:

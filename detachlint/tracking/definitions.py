@@ -7,6 +7,7 @@ class it belongs to. Definitions are compared by identity and made once per node
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -49,6 +50,7 @@ class FunctionDefinition:
     kind: str = "function"
     is_context_manager: bool = False
     _body: Body | None = None
+    _of_init: bool | None = None
 
     @property
     def body(self) -> Body:
@@ -65,15 +67,9 @@ class FunctionDefinition:
     @property
     def is_of_init(self) -> bool:
         """Whether it is an `__init__`, or a method that nothing else of its class calls: it runs once."""
-        if self.name == "__init__" or self.owner is None:
-            return self.name == "__init__"
-        callers = {
-            method.name
-            for method in self.owner.methods.values()
-            for part in ast.walk(method.node)
-            if isinstance(part, ast.Call) and _method_of_self(part) == self.name
-        }
-        return callers == {"__init__"}
+        if self._of_init is None:
+            self._of_init = self.name == "__init__" or _is_called_by_init(self)
+        return self._of_init
 
     @property
     def name(self) -> str:
@@ -100,6 +96,8 @@ class ClassDefinition:
     is_dataclass: bool = False
     is_namedtuple: bool = False
     _of_forward: frozenset[str] | None = None
+    _cleared: frozenset[str] | None = None
+    _read: frozenset[str] | None = None
 
     @property
     def name(self) -> str:
@@ -136,9 +134,63 @@ class ClassDefinition:
             self._of_forward = frozenset(_of_forward(self))
         return self._of_forward
 
+    @property
+    def cleared(self) -> frozenset[str]:
+        """The attributes that its file sets to nothing, other than where an object begins or goes on."""
+        if self._cleared is None:
+            self._cleared = frozenset(_cleared(self))
+        return self._cleared
+
+    @property
+    def read_in_forward(self) -> frozenset[str]:
+        """The attributes that a forward makes something of, rather than add to them."""
+        if self._read is None:
+            self._read = frozenset(_read_in_forward(self))
+        return self._read
+
     def libraries(self) -> list[str]:
         """The library classes that it inherits from, also through the project's own classes."""
         return [name for klass in self.lineage() for name in klass.library_bases]
+
+
+def _is_called_by_init(method: FunctionDefinition) -> bool:
+    callers = {
+        other.name
+        for other in (method.owner.methods.values() if method.owner is not None else ())
+        for part in ast.walk(other.node)
+        if isinstance(part, ast.Call) and _method_of_self(part) == method.name
+    }
+    return callers == {"__init__"}
+
+
+def _cleared(owner: ClassDefinition) -> Iterator[str]:
+    going_on = {"__init__", *owner.of_forward}
+    for function in ast.walk(owner.module.tree):
+        if not isinstance(function, ast.FunctionDef) or function.name in going_on:
+            continue
+        for part in ast.walk(function):
+            if isinstance(part, ast.Assign) and _is_nothing(part.value):
+                yield from (target.attr for target in part.targets if isinstance(target, ast.Attribute))
+
+
+def _is_nothing(node: ast.expr) -> bool:
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return not node.elts
+    if isinstance(node, ast.Dict):
+        return not node.keys
+    if isinstance(node, ast.Call):
+        return not node.args and getattr(node.func, "id", "") in ("list", "dict", "deque")
+    return isinstance(node, ast.Constant) and not isinstance(node.value, str)
+
+
+def _read_in_forward(owner: ClassDefinition) -> set[str]:
+    methods = [method for name in owner.of_forward if (method := owner.method(name)) is not None]
+    parts = [part for method in methods for part in ast.walk(method.node) if isinstance(part, ast.Attribute)]
+    added_to = {id(part.value) for part in parts if part.attr in _ADDING}
+    return {part.attr for part in parts if id(part) not in added_to}
+
+
+_ADDING = frozenset({"append", "extend", "insert", "appendleft", "add", "update"})
 
 
 def _of_forward(owner: ClassDefinition) -> set[str]:

@@ -315,7 +315,7 @@ def operate(frame: Frame, node: ast.AST, left: Value, right: Value, op: ast.oper
     operands = [v for v in (left, right) if isinstance(v, (Tensor, Unknown, Object))]
     value = derive(frame, node, operands, summed=isinstance(op, (ast.Add, ast.Sub)))
     if isinstance(op, ast.Div) and not isinstance(left, Plain) and lineage_of(left) is None:
-        return divided(frame, node, value)
+        return _own_node(frame, node, value, arity=1)  # a backward of it says nothing of the divisor
     if isinstance(op, ast.Pow):
         return objectives.measured(frame, node, bent(frame, node, value))
     if isinstance(node, ast.BinOp) and isinstance(op, (ast.Mult, ast.MatMult)):
@@ -326,19 +326,16 @@ def operate(frame: Frame, node: ast.AST, left: Value, right: Value, op: ast.oper
 def bent(frame: Frame, node: ast.AST, value: Value) -> Value:
     """The result of an operation that is not linear: of a sum in it the summands no longer speak."""
     lineage = lineage_of(value)
-    if lineage is None or not lineage.summed:
-        return value
-    key = frame.analysis.keys("operation", node)
-    return with_lineage(value, Lineage(key, (lineage,), tracks=lineage.tracks, context=frame.own_context))
+    return value if lineage is None or not lineage.summed else _own_node(frame, node, value)
 
 
-def divided(frame: Frame, node: ast.AST, value: Value) -> Value:
-    """A quotient of which only the divisor has a history: a backward of it says nothing of that."""
+def _own_node(frame: Frame, node: ast.AST, value: Value, arity: int = 0) -> Value:
+    """The result of an operation as a definition of its own, though it hangs on one operand alone."""
     lineage = lineage_of(value)
     if lineage is None:
         return value
     key, context = frame.analysis.keys("operation", node), frame.own_context
-    return with_lineage(value, Lineage(key, (lineage,), arity=1, tracks=lineage.tracks, context=context))
+    return with_lineage(value, Lineage(key, (lineage,), arity=arity, tracks=lineage.tracks, context=context))
 
 
 _CONVERSIONS = re.compile(r"%(?:\(\w+\))?[-+ #0]*[\d.*]*([a-zA-Z])")

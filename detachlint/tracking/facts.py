@@ -11,39 +11,33 @@ What follows for the ingredients of a proven value is a matter of care:
 * the summands of a sum speak for themselves when they are results of calls (nobody adds a constant with a
   call to a loss): all of them are proven, but not where a power, a norm or the like stands around the sum:
   one side of `(prediction - target) ** 2` is a target;
-* of other operations and calls, an ingredient is proven if it is the only candidate.
+* of other operations and calls, an ingredient is proven if it is the only candidate, and nothing beside it is
+  known to require grad. Of what a loss is divided by nothing is shown.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sized
+from collections.abc import Sized
 from dataclasses import dataclass, field
 
 from detachlint.tracking.events import Note
+from detachlint.tracking.lineages import ancestors
 from detachlint.tracking.places import Keys
 from detachlint.tracking.values import GradMode, Lineage
 
 _CANDIDATES = ("call", "operation")
-_DRAWING = frozenset({".sample", ".act", ".predict", ".choose_action", ".select_action", ".get_action"})
-_LOOKING_UP = frozenset({".get", ".pop", ".setdefault"})
+# What is drawn does not track, and what is looked up was made elsewhere: these are no modules.
+_NO_MODULES = frozenset(
+    {".sample", ".act", ".predict", ".choose_action", ".select_action", ".get_action"}
+    | {".get", ".pop", ".setdefault"}
+)
 _MADE = ("module", "object", "self", "annotated", "copy")  # of these the class is known
 
 
 def _is_passage(lineage: Lineage) -> bool:
     """Whether the value only passed here: into a call, out of one, through a place."""
     return lineage.entered is not None or lineage.left is not None or lineage.place is not None
-
-
-def _ancestors(lineage: Lineage) -> Iterator[Lineage]:
-    """The definition and all that it was computed from, each once."""
-    waiting, seen = [lineage], set[Lineage]()
-    while waiting:
-        one = waiting.pop()
-        if one not in seen:
-            seen.add(one)
-            yield one
-            waiting.extend(one.parents)
 
 
 @dataclass(slots=True)
@@ -214,8 +208,8 @@ class Facts:
         thing = self.keys.thing(lineage.call.key)
         if thing[0] in ("part", "element") and str(thing[2]).startswith("["):
             return  # `transforms[name](x)`: one of many functions, which need not be modules
-        if thing[0] == "part" and thing[2] in _DRAWING | _LOOKING_UP:
-            return  # `times, weights = sampler.sample(n)`: no module, and what is drawn does not track
+        if thing[0] == "part" and thing[2] in _NO_MODULES:
+            return  # `times, weights = sampler.sample(n)`
         if self._candidates(lineage):
             self.differentiable.setdefault(lineage.call.key, note)
         elif lineage.call.key not in self.modules:
@@ -239,11 +233,11 @@ class Facts:
             one.tracks or one.key in self.tracking
             for parent in product.parents
             if parent is not candidate
-            for one in _ancestors(parent)
+            for one in ancestors(parent)
         )
 
     def _is_made_by_calls(self, lineage: Lineage) -> bool:
-        return any(one.key >= 0 and self._kind(one) == "call" for one in _ancestors(lineage))
+        return any(one.key >= 0 and self._kind(one) == "call" for one in ancestors(lineage))
 
     def _is_quotient(self, lineage: Lineage) -> bool:
         if lineage.key < 0 or len(lineage.parents) != 2:

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import ast
 import enum
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from detachlint.tracking.environment import State
 from detachlint.tracking.events import Event
 from detachlint.tracking.facts import Facts
+from detachlint.tracking.lineages import ancestors, values_kept
 from detachlint.tracking.places import LEAF, Keys, Place
 from detachlint.tracking.values import Grad, Lineage, Origin, Tensor
 
@@ -138,34 +139,6 @@ class Fates:
                 keep.carried = keep.carried or held.grad is not Grad.CLEAR
             if not keep.spent and state.spent:
                 keep.spent = is_spent(keep.lineage, state)
-
-
-def ancestors(lineage: Lineage | None, until: frozenset[Lineage] = frozenset()) -> Iterable[Lineage]:
-    """Every definition that `lineage` was computed from, itself first, down to `until`."""
-    seen: set[Lineage] = set(until)
-    stack = [lineage] if lineage is not None else []
-    while stack:
-        current = stack.pop()
-        if current in seen:
-            continue
-        seen.add(current)
-        yield current
-        stack.extend(current.parents)
-
-
-def values_kept(lineage: Lineage | None) -> set[int]:
-    """The definitions of what was put somewhere, whatever places and calls it passed on its way."""
-    found: set[int] = set()
-    stack, seen = [lineage] if lineage is not None else [], set[Lineage]()
-    while stack:
-        current = stack.pop()
-        passed = current.key < 0 or current.place is not None
-        if not (passed or current.entered is not None or current.left is not None):
-            found.add(current.key)
-        elif current not in seen:
-            seen.add(current)
-            stack.extend(current.parents)
-    return found
 
 
 NODES = ("call", "operation", "hook")

@@ -23,7 +23,8 @@ from detachlint.tracking.analysis import Frame
 from detachlint.tracking.consumption import Consumption, parts
 from detachlint.tracking.environment import Pending
 from detachlint.tracking.events import Event, Note, notes_of
-from detachlint.tracking.fates import ancestors, outdate
+from detachlint.tracking.fates import outdate
+from detachlint.tracking.lineages import ancestors
 from detachlint.tracking.places import PARAMETERS
 from detachlint.tracking.values import (
     Instance,

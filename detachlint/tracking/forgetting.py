@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from detachlint.tracking.analysis import Analysis, Frame
 from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition, is_abstract
 from detachlint.tracking.events import Event, Note, notes_of
-from detachlint.tracking.fates import ancestors
+from detachlint.tracking.lineages import ancestors
 from detachlint.tracking.values import (
     Grad,
     Instance,

@@ -16,7 +16,7 @@ from detachlint.tracking.consumption import parts
 from detachlint.tracking.definitions import FunctionDefinition
 from detachlint.tracking.environment import Pending
 from detachlint.tracking.events import Event, Note, notes_of
-from detachlint.tracking.fates import ancestors
+from detachlint.tracking.lineages import ancestors
 from detachlint.tracking.selection import detachable
 from detachlint.tracking.terms import written_in
 from detachlint.tracking.values import Lineage, Value, lineage_of, origin_of, tracks

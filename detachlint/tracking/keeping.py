@@ -13,8 +13,8 @@ from dataclasses import replace
 
 from detachlint.tracking import containers, inplace, passages, pieces, tracked
 from detachlint.tracking.analysis import Frame
-from detachlint.tracking.definitions import ClassDefinition
-from detachlint.tracking.fates import Keep, Use, ancestors, is_spent
+from detachlint.tracking.fates import Keep, Use, is_spent
+from detachlint.tracking.lineages import ancestors
 from detachlint.tracking.places import OUTSIDE, PARAMETERS, Place
 from detachlint.tracking.selection import detachable
 from detachlint.tracking.values import (
@@ -180,25 +180,13 @@ def _is_cleared_state(frame: Frame, node: ast.AST, how: str, place: Place) -> bo
     """
     definition = frame.definition
     owner = definition.owner if definition is not None else None
-    if definition is None or owner is None or not owner.is_module or definition.name not in owner.of_forward:
-        return False
     if how not in ("statistic", "store") or place in frame.analysis.buffers:
         return False
+    if definition is None or owner is None or not owner.is_module or definition.name not in owner.of_forward:
+        return False
     written = {part.attr for part in ast.walk(_target(node)) if isinstance(part, ast.Attribute)}
-    if how == "store":
-        written &= _read_in_forward(owner)
-    return any(written & _cleared_attributes(part, owner) for part in ast.walk(frame.module.tree))
-
-
-def _read_in_forward(owner: ClassDefinition) -> set[str]:
-    """The attributes that a forward makes something of, rather than add to them."""
-    methods = [method for name in owner.of_forward if (method := owner.method(name)) is not None]
-    parts = [part for method in methods for part in ast.walk(method.node)]
-    added_to = {id(part.value) for part in parts if isinstance(part, ast.Attribute) and part.attr in _ADDING}
-    return {part.attr for part in parts if isinstance(part, ast.Attribute) and id(part) not in added_to}
-
-
-_ADDING = frozenset({"append", "extend", "insert", "appendleft", "add", "update"})
+    states = owner.cleared if how == "statistic" else owner.cleared & owner.read_in_forward
+    return not written.isdisjoint(states)
 
 
 def _target(node: ast.AST) -> ast.AST:
@@ -206,29 +194,6 @@ def _target(node: ast.AST) -> ast.AST:
     if isinstance(node, ast.Assign):
         return node.targets[0]
     return node.func if isinstance(node, ast.Call) else node
-
-
-def _cleared_attributes(node: ast.AST, owner: ClassDefinition) -> set[str]:
-    """The attributes that a function sets to nothing, other than where an object begins or goes on."""
-    if not isinstance(node, ast.FunctionDef) or node.name in {"__init__", *owner.of_forward}:
-        return set()
-    return {
-        target.attr
-        for part in ast.walk(node)
-        if isinstance(part, ast.Assign) and _is_nothing(part.value)
-        for target in part.targets
-        if isinstance(target, ast.Attribute)
-    }
-
-
-def _is_nothing(node: ast.expr) -> bool:
-    if isinstance(node, (ast.List, ast.Tuple)):
-        return not node.elts
-    if isinstance(node, ast.Dict):
-        return not node.keys
-    if isinstance(node, ast.Call):
-        return not node.args and getattr(node.func, "id", "") in ("list", "dict", "deque")
-    return isinstance(node, ast.Constant) and not isinstance(node.value, str)
 
 
 def _is_one_per_weight(frame: Frame, leaf: Value, born: int) -> bool:

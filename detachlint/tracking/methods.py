@@ -22,7 +22,8 @@ from detachlint.tracking import (
 )
 from detachlint.tracking.analysis import Frame, Hook
 from detachlint.tracking.arguments import Arguments
-from detachlint.tracking.fates import Use, ancestors
+from detachlint.tracking.fates import Use
+from detachlint.tracking.lineages import ancestors
 from detachlint.tracking.places import LOADED, PARAMETERS, attribute
 from detachlint.tracking.values import (
     ARRAY,
@@ -127,13 +128,14 @@ def _tensor_method(frame: Frame, node: ast.AST, receiver: Tensor, name: str, arg
 
 
 def _asks_for_setting(name: str, arguments: Arguments) -> bool:
-    """`out.get("stride", 16)`: what is a number if it is missing is no tensor; 0 may stand for one."""
-    default = arguments.positional[1] if name == "get" and len(arguments.positional) == 2 else None
-    return (
-        isinstance(default, Plain)
-        and isinstance(default.constant, (str, int, float))
-        and bool(default.constant)
-    )
+    """`out.get("stride", 16)`: what is a number if it is missing is no tensor."""
+    return name == "get" and _has_default(arguments.positional, (str, int, float))
+
+
+def _has_default(values: Many[Value], kinds: tuple[type, ...]) -> bool:
+    """Whether the second of two values stands for what is missing; 0 may stand for a sum of tensors."""
+    default = values[1] if len(values) == 2 else None
+    return isinstance(default, Plain) and isinstance(default.constant, kinds) and bool(default.constant)
 
 
 def _is_object(frame: Frame, receiver: Tensor, name: str, arguments: Arguments) -> bool:
@@ -606,13 +608,10 @@ def call_unknown(frame: Frame, node: ast.AST, callee: Value | None, arguments: A
 
 
 def _is_number_looked_up(node: ast.AST, values: Many[Value]) -> bool:
-    """`options.get("gamma", 0.99)`: a number, as what stands for it is. Sums of tensors start with 0, too."""
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or len(values) != 2:
+    """`options.get("gamma", 0.99)`: a number, as what stands for it is."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return False
-    default = values[1]
-    if not isinstance(default, Plain) or not isinstance(default.constant, (int, float)):
-        return False
-    return node.func.attr in ("get", "pop") and bool(default.constant)
+    return node.func.attr in ("get", "pop") and _has_default(values, (int, float))
 
 
 def _sealed(value: Value, key: int) -> Value:

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from detachlint.tracking import containers, tracked
 from detachlint.tracking.analysis import Frame
-from detachlint.tracking.fates import ancestors
+from detachlint.tracking.lineages import ancestors
 from detachlint.tracking.selection import detachable
 from detachlint.tracking.values import (
     Container,

@@ -16,7 +16,7 @@ from detachlint.tracking import callers, containers, imports
 from detachlint.tracking.analysis import Frame
 from detachlint.tracking.definitions import ClassDefinition, FunctionDefinition, SourceModule, own_nodes
 from detachlint.tracking.events import Event, Note, notes_of
-from detachlint.tracking.selection import detachable
+from detachlint.tracking.selection import CUTS, detachable
 from detachlint.tracking.values import (
     Container,
     Grad,
@@ -28,7 +28,6 @@ from detachlint.tracking.values import (
     tracks,
 )
 
-_CUTS = frozenset({"detach", "data", "item"})
 _FEWEST = 3  # classes that cut it: fewer are no custom
 _MOST_FILES = 12
 
@@ -125,4 +124,4 @@ def _last_name(node: ast.expr) -> str:
 
 
 def _is_cut(written: ast.expr) -> bool:
-    return any(isinstance(part, ast.Attribute) and part.attr in _CUTS for part in ast.walk(written))
+    return any(isinstance(part, ast.Attribute) and part.attr in CUTS for part in ast.walk(written))

@@ -26,6 +26,7 @@ from detachlint.tracking.values import (
     tracks,
 )
 
+CUTS = frozenset({"detach", "data", "item"})  # what is read so has no graph
 _MOVES = frozenset({"cpu", "cuda", "to", "float", "double", "half", "type", "contiguous", "clone"})
 _FILLED_ELSEWHERE = "the tensors are kept in a container: detach them where they are put into it"
 

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from detachlint.tracking import classes
 from detachlint.tracking.analysis import Analysis, Frame
 from detachlint.tracking.events import Event, Note, notes_of
-from detachlint.tracking.fates import Use, ancestors
+from detachlint.tracking.fates import Use
+from detachlint.tracking.lineages import ancestors
 from detachlint.tracking.makers import makers
 from detachlint.tracking.places import attribute
 from detachlint.tracking.selection import detachable

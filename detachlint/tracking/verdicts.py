@@ -11,7 +11,8 @@ from detachlint.tracking import callers, forgetting, twins
 from detachlint.tracking.analysis import Analysis
 from detachlint.tracking.definitions import FunctionDefinition, SourceModule
 from detachlint.tracking.events import Event, EventKind, Note, notes_of
-from detachlint.tracking.fates import Candidate, Fates, Keep, Use, ancestors, is_wasted, values_kept
+from detachlint.tracking.fates import Candidate, Fates, Keep, Use, is_wasted
+from detachlint.tracking.lineages import ancestors, values_kept
 from detachlint.tracking.places import OUTSIDE, Place
 from detachlint.tracking.values import Lineage
 

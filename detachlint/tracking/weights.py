@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from detachlint.tracking import passages
 from detachlint.tracking.analysis import Analysis, Frame
 from detachlint.tracking.events import Event, Note, notes_of
-from detachlint.tracking.fates import Candidate, Use, ancestors
+from detachlint.tracking.fates import Candidate, Use
+from detachlint.tracking.lineages import ancestors
 from detachlint.tracking.makers import Makers, makers
 from detachlint.tracking.places import Place
 from detachlint.tracking.selection import detachable

@@ -11,6 +11,15 @@ from detachlint.tracking import track
 HEAD = "import torch\nfrom torch import nn\n"
 TRAINER = "from helpers import total\nnet = nn.Linear(4, 4)\n"
 
+POLICY = """
+class Policy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(4, 4)
+    def mutate(self, rows):
+        return self.net(rows).numpy()
+"""
+
 HELD = """
 class Ranking(nn.Module):
     def forward(self, images, captions):
@@ -447,14 +456,7 @@ def run(batches):
 """,
     },
     "a worker turns grad mode off for good": {
-        "policy.py": """
-class Policy(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.net = nn.Linear(4, 4)
-    def mutate(self, rows):
-        return self.net(rows).numpy()
-""",
+        "policy.py": POLICY,
         "worker.py": """
 def work(policy, queue):
     torch.set_grad_enabled(False)
@@ -468,14 +470,7 @@ def main(policy, rows):
 """,
     },
     "a worker turns grad mode off and on": {
-        "policy.py": """
-class Policy(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.net = nn.Linear(4, 4)
-    def mutate(self, rows):
-        return self.net(rows).numpy()  #! numpy
-""",
+        "policy.py": POLICY.rstrip() + "  #! numpy\n",
         "worker.py": """
 def work(policy, queue):
     torch.set_grad_enabled(False)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from detachlint.tracking.frames import with_room
+from detachlint.tracking.room import with_room
 
 resource = pytest.importorskip("resource", reason="page faults are counted on Unix only")
 
